@@ -1,0 +1,129 @@
+//! Writes of many children, each a step of its own: what `bulk_insert` and `bulk_delete` do about one id.
+
+use std::hash::{BuildHasher, Hash};
+use std::mem;
+
+use equivalent::Equivalent;
+use smallvec::SmallVec;
+
+use crate::child::{Bindings, Child};
+use crate::clock::Moment;
+use crate::entry::Body;
+use crate::hooks::{HookKey, Hooks};
+use crate::query::bound;
+use crate::state::Registry;
+use crate::write::{Plan, tell};
+
+impl<S, P, M, K, H> Registry<S, P, M, K, H>
+where
+    S: Clone,
+    P: Clone,
+    M: Clone,
+    K: Hash + Eq + Clone,
+    H: BuildHasher,
+{
+    /// Stores a child where nothing or something empty is, and merges it by node into a live one.
+    pub(crate) fn merge(
+        &self,
+        id: K,
+        child: Child<S, P, M>,
+        mut same: impl FnMut(&P, &P) -> bool,
+        hooks: Option<&Hooks<P, K>>,
+    ) {
+        // Per given binding, whether it is news to the entry; and how many of the entry's own stand before
+        // the given ones in the merged list.
+        let mut news: SmallVec<[bool; 8]> = SmallVec::new();
+        let mut kept = 0;
+        let mut first = Some(Body::first(child, None, &self.clock));
+        let deadline = first.as_ref().map_or(Moment::NEVER, |first| first.deadline);
+        let edited = self.edit(&id, hooks.is_some(), |current, spare| {
+            // What was given is moved from attempt to attempt; only what was merged into it goes.
+            let Some(mut given) = first.take().or(spare) else {
+                unreachable!("a body that is not published comes back");
+            };
+            given.bindings.drain(..kept);
+            news.clear();
+            kept = 0;
+            let Some(live) = current.filter(|entry| bound(entry)) else {
+                news.resize(given.bindings.len(), true);
+                given.deadline = deadline;
+                given.version = 1;
+                return Plan::Put(id.clone(), given);
+            };
+
+            news.extend(
+                given
+                    .bindings
+                    .iter()
+                    .map(|(node, pid)| live.pid_on(node).is_none_or(|known| !same(known, pid))),
+            );
+            if live.bindings().len() == news.len() && !news.contains(&true) {
+                return Plan::Leave;
+            }
+            let others = live
+                .bindings()
+                .iter()
+                .filter(|(node, _)| given.bindings.iter().all(|(bound, _)| bound != node));
+            let mut bindings: Bindings<P> = others.cloned().collect();
+            kept = bindings.len();
+            bindings.extend(given.bindings);
+            let body = Body {
+                bindings,
+                deadline: live.due(),
+                incarnation: live.incarnation(),
+                version: live.version() + 1,
+                ..given
+            };
+            Plan::Put(id.clone(), body)
+        });
+        self.conclude(|| {
+            let Some(entry) = &edited.after else { return };
+            let given = &entry.bindings()[kept..];
+            if news.contains(&false) {
+                let diff = given.iter().zip(&news).filter(|(_, news)| **news);
+                let diff: Bindings<P> = diff.map(|(binding, _)| binding.clone()).collect();
+                tell(hooks, HookKey::ChildRegistered, entry, &diff);
+            } else {
+                tell(hooks, HookKey::ChildRegistered, entry, given);
+            }
+        });
+    }
+
+    /// Takes the bindings to the named nodes from a live entry; one that has none left becomes a tombstone.
+    pub(crate) fn unbind<Q, T>(&self, id: &Q, nodes: &[T], hooks: Option<&Hooks<P, K>>)
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+        T: AsRef<str>,
+    {
+        let mut gone = Bindings::new();
+        let edited = self.edit(id, hooks.is_some(), |current, _| {
+            let Some(live) = current.filter(|entry| bound(entry)) else {
+                return Plan::Leave;
+            };
+            let named = |node: &str| nodes.iter().any(|name| name.as_ref() == node);
+            if !live.bindings().iter().any(|(node, _)| named(node)) {
+                return Plan::Leave;
+            }
+            // One clone of each: those that stay go into the next version, the others to the handlers.
+            let mut rest = Bindings::new();
+            gone = Bindings::new();
+            for (node, pid) in live.bindings() {
+                if !named(node) {
+                    rest.push((node.clone(), pid.clone()));
+                } else if hooks.is_some() {
+                    gone.push((node.clone(), pid.clone()));
+                }
+            }
+            let mut body = live.body().rebound(rest);
+            if body.bindings.is_empty() {
+                body.deadline = self.clock.now().saturating_add(self.tombstone_ttl);
+            }
+            Plan::Put(live.id().clone(), body)
+        });
+        self.conclude(|| {
+            if let Some(entry) = &edited.after {
+                tell(hooks, HookKey::ChildUnregistered, entry, &mem::take(&mut gone));
+            }
+        });
+    }
+}

@@ -1,0 +1,216 @@
+//! How it works: words and states, invariants, orderings, linearization points.
+//!
+//! This page is for those who read the source before they trust it. The source cites it: `I1` to
+//! `I12` are the invariants, `O1` to `O15` the orderings, `L1` to `L9` the linearization points.
+//!
+//! # 1. Shape
+//!
+//! ```text
+//! registry ──► primary index     child id ► entry
+//!          ├─► tag directory     tag      ► member set ─┐ each directory is the same hash index,
+//!          ├─► node directory    node     ► member set ─┘ keyed by name
+//!          ├─► deadline index    (deadline, incarnation) ► hash
+//!          └─► limbo             what was unlinked, until the epoch has passed
+//! ```
+//!
+//! **The primary decides; everything else gives candidates.** One compare-and-swap on one slot
+//! word of the primary index is the linearization point of every write, for all indexes at once. A
+//! query takes candidates from a member set and asks the primary about each of them, so an index
+//! can never disagree with an entry.
+//!
+//! The layers of the source, imports going down only: `registry` (the public face, pins and
+//! delegates) → `pinned` → `write`, `query`, `bulk`, `sweep` (what operations mean) → `raw` (keys,
+//! values, names; all of the crate's unsafe code) → `sync` (atomics, fences, pins; the only place
+//! that names an atomic type, and where the models put theirs).
+//!
+//! # 2. The hash index
+//!
+//! A table is a power of two of buckets. A bucket is one cache line: seven slot words and an
+//! overflow word that leads to the next bucket of the chain. A slot word holds the address of an
+//! entry, fifteen bits of its hash, and its state. The root word packs the table's address and
+//! size. A lookup touches the root, a bucket, an entry.
+//!
+//! ## The states of a slot word
+//!
+//! ```text
+//!                 publish              commit               replace (another entry)
+//!    UNINIT ───────────────► PENDING ─────────► COMMITTED ◄─────────┐
+//!      │                    ▲   │                │  │  └────────────┘
+//!      │            publish │   │ kill    remove │  │
+//!      │                    │   ▼                ▼  │
+//!      └─ fill ─► EMPTY ◄───┴── EMPTY ◄───────── EMPTY
+//!      └─ fill ─► COMMITTED
+//!
+//!    any state ── freeze ──► the same, FROZEN: it never changes again
+//! ```
+//!
+//! | word | an insert | a replace, a removal | a reader | a migration |
+//! |---|---|---|---|---|
+//! | UNINIT, EMPTY | may publish here | passes | passes | freezes it; leaves nothing |
+//! | PENDING | decides about it if it is of its key | passes | passes | freezes it: it is dropped |
+//! | COMMITTED | is refused by it if it is of its key | may exchange it | returns it | moves it |
+//! | FROZEN | goes on in the successor | goes on in the successor | ignores the bit | |
+//!
+//! ## Reading
+//!
+//! Pin, then load the root. Load the overflow word of the first bucket: MIGRATED → the same in the
+//! successor. Else compare the slots of the chain. A miss is right at the moment the overflow word
+//! was read or later: a committed key leaves its slot only by removal, replacing happens in place,
+//! frozen words never change.
+//!
+//! ## Inserting an absent key
+//!
+//! 1. A table that has a successor: migrate one's own chain and go on in the successor.
+//! 2. Scan the chain. The key is there → refused. Anything frozen → step 1.
+//! 3. Publish the entry as PENDING in a vacant slot, or in a bucket linked to the end of the chain.
+//! 4. One pass over all slots of the chain, beginning with a SeqCst fence, for a *target*, at first
+//!    one's own word. Of the same key: COMMITTED → kill the target. PENDING at a higher position →
+//!    kill it. PENDING at a lower position → it becomes the target; begin again, fence included.
+//!    Frozen PENDING → passes, it can never commit. A clean pass → commit the target. If the target
+//!    was another's, go on with one's own word.
+//! 5. What has become of one's own word: committed → done. PENDING and frozen → dropped; publish
+//!    the same entry in the successor. Gone, with the entry's `was_committed` mark set → a helper
+//!    committed it and somebody has replaced or removed it since: done. Gone without the mark →
+//!    killed: begin again with a **newly allocated** entry, or a stale helper could commit the old
+//!    one twice.
+//!
+//! Why a fence: publish-then-look against publish-then-look is store buffering. With a SeqCst fence
+//! between the two on both sides, whoever's fence is second sees the other's word. A helper that
+//! adopts another's word needs its own fence between reading that word and its pass.
+//!
+//! Why it ends: among the slots that change for ever take the lowest. What kills it comes from a
+//! lower slot that no longer changes, and the pass that finds that slot ends in a commit.
+//!
+//! ## Replacing and removing
+//!
+//! Mark the entry as `was_committed`, then exchange its word by one compare-and-swap. FROZEN →
+//! migrate, and look in the successor.
+//!
+//! ## Growing, rebuilding, halving
+//!
+//! When more than an eighth as many overflow buckets as buckets are in use, whoever linked the last
+//! one compares the length with the size: three entries a bucket → twice the size; hardly any →
+//! half; else the same size again, without the overflow. Only the root gets a successor.
+//!
+//! What has to move together is a *group*: one source chain, or the two that halving merges. To
+//! migrate a group, by any number of helpers at once:
+//!
+//! 1. One's own chain is MIGRATED → done.
+//! 2. Another chain of the group is MIGRATED → the targets are complete; say so of one's own.
+//! 3. For each source, in fixed order, down its chain: freeze each slot, then the overflow word.
+//!    Collect the committed words.
+//! 4. Fill the targets by compare-and-swap from UNINIT, slot by slot, the overflow word last. What
+//!    goes where depends on the collected list alone, so all helpers write the same.
+//! 5. Set MIGRATED on the sources, in order.
+//!
+//! A write that meets a successor migrates its own group and one chunk of sixteen others. Chunks
+//! are handed out by a cursor; after the first round, helpers look for those that a stalled one
+//! left unfinished. When all are done, one compare-and-swap moves the root, and its winner retires
+//! the old table.
+//!
+//! ## Walking
+//!
+//! A *class* `(v, m)` is all keys with `hash & (m - 1) == v`. A walk pins, loads the root, and
+//! visits the classes of that table, one for each bucket. Where a bucket is MIGRATED it visits the
+//! *same* class in the successor, splitting it where the successor is larger, filtering where it is
+//! smaller. A chain that was not MIGRATED when its overflow word was read is read to its end,
+//! whatever becomes of it meanwhile. At the end, still pinned, the `was_committed` marks of what was
+//! met are read: only a marked entry can have a later one of the same key among the rest.
+//!
+//! # 3. Member sets
+//!
+//! A member set is an array of chunks; a chunk is a bitmap and its slots; a slot holds **the hash of
+//! a member's key**, not a pointer. An entry knows, for each of its names, its *place*: the set and
+//! the slot.
+//!
+//! - **Before** the primary publishes an entry, its places are claimed and written. **After** a
+//!   compare-and-swap has unpublished one, its winner gives back the places that the successor has
+//!   not taken over. A replace hands a place on for each name that both have, so a member never
+//!   moves within its set, and an update that keeps its names writes no index at all.
+//! - **Claims belong to the operation**, not to the entry: a killed entry's successor has the same.
+//! - **A query** reads the slots in use and probes the primary by hash, accepting only the current
+//!   entry whose own place is the very slot. So a stale, reused or not yet published slot yields
+//!   nothing, two keys of one hash are told apart, and an entry that carries the name throughout is
+//!   found exactly once. Slots need no reclamation.
+//! - **A set without members** closes (`live` 0 → CLOSED), leaves its directory and is retired, by
+//!   the one who closed it, in this order; a claim that meets a closed set takes it out of the
+//!   directory itself and begins again. A chunk without members closes the same way (bitmap → all
+//!   ones) and leaves its array.
+//! - **The hint** is the lowest index of the array that may have room. Whoever raises it looks again
+//!   at what it raised it past; whoever makes room lowers it.
+//!
+//! # 4. Reclamation
+//!
+//! crossbeam-epoch with a collector of the crate's own. What is unlinked goes into a batch; a full
+//! batch is sealed with *one* deferred call that raises a flag and touches nothing else; writers
+//! look at the flags and free what is due, a few after each write, when they hold no pin. So a read
+//! runs no destructor and frees no entry and no table. An entry has a count: one for the index,
+//! given up when the epoch has passed, and one for each `OwnedEntry`; whoever gives up the last one
+//! drops the entry.
+//!
+//! The state for that is a *shelf* that a writer swaps out of its stripe's slot, has for itself, and
+//! puts back. One that finds its slot empty starts another shelf: nobody waits, and a destructor may
+//! call the registry again.
+//!
+//! # 5. Invariants
+//!
+//! | | invariant | kept by |
+//! |---|---|---|
+//! | I1 | A live chain has at most one committed slot for a key. | the validation pass and its fence |
+//! | I2 | A frozen word never changes. | every transition expects an unfrozen word |
+//! | I3 | A word of a target never becomes UNINIT again. | no transition leads there |
+//! | I4 | MIGRATED on a chain: every word of its group's targets is written. | `migrate` sets it last |
+//! | I5 | Nothing reachable from a chain is retired through the successor before the chain is MIGRATED. | writers work in the successor only after they have seen to that |
+//! | I6 | An entry is published once, but for one that a migration dropped while it was pending. | a killed entry's payload moves to a new allocation |
+//! | I7 | `was_committed` is set only on an entry that was seen committed, and before any attempt to unlink it. | `replace` and `unlink` are the only ones that unlink |
+//! | I8 | What was ever published is freed only after every pin from before its unlinking is gone. | limbo |
+//! | I9 | Every change of a published word is a read-modify-write, so release sequences hold. | `word` offers nothing else |
+//! | I10 | The value of an entry that was never committed is touched by its inserter only. | readers ignore PENDING; rivals compare keys |
+//! | I11 | The count of an entry is not zero while a pin from before its unlinking or an owner is left. | the index's own count is given up by limbo only |
+//! | I12 | A member's place is claimed from before its entry is published until after it is unpublished. | `operation` |
+//!
+//! # 6. Orderings
+//!
+//! | | atomic | operation | ordering | partner and reason |
+//! |---|---|---|---|---|
+//! | O1 | slot, overflow | publish, link / load | AcqRel / Acquire | carries the entry's fields, the bucket's words |
+//! | O2 | fence | before each pass | SeqCst | the same fence of every rival: store buffering |
+//! | O3 | slot | commit, kill, replace, remove / load | AcqRel / Acquire | release sequences carry the entry |
+//! | O4 | slot, overflow | freeze | AcqRel | one word decides against publish, commit, link |
+//! | O5 | target words | fill / load | AcqRel / Acquire | a reader acquires the word itself |
+//! | O6 | overflow | MIGRATED / first load of a reader; chunk bits, count of chunks | AcqRel / Acquire | completes the fill; keeps the slot loads after it |
+//! | O7 | root, next, arena | CAS / load | AcqRel / Acquire | the table's header; the root is loaded after the pin |
+//! | O8 | `was_committed` | set / read | Relaxed | the CAS after it releases it; the load of what that CAS wrote acquires |
+//! | O9 | member slot | store / scan | Relaxed | ordered by the primary's CAS for those it matters to; any other value yields nothing |
+//! | O10 | bitmap | claim, clear, close / load | AcqRel / Acquire | one winner for a bit |
+//! | O11 | `live`, `count` | all | AcqRel | the modification order of one word decides |
+//! | O12 | chunk pointer, segments, hint, top | publish / load | AcqRel / Acquire | the chunk's words; room made against hint raised |
+//! | O13 | entry count | up / down | Relaxed / Release, then Acquire fence at zero | as `Arc` |
+//! | O14 | batch flag | raise / poll | Release / Acquire | pinned reads before the free |
+//! | O15 | shelf | put / take | Release / Acquire | its contents |
+//!
+//! # 7. Linearization points
+//!
+//! | | operation | where |
+//! |---|---|---|
+//! | L1 | a lookup of any kind | hit: the load of its slot; miss: the load of the chain's first overflow word, or later |
+//! | L2 | a replace: `insert` over an entry, `update`, `rebind`, `bulk_*`, `compute` | its compare-and-swap |
+//! | L3 | a removal: `delete`, `delete_if`, `retain`, `remove_node`, `purge_expired` | its compare-and-swap |
+//! | L4 | an insert of an absent id | the commit of its slot word, by itself or a helper |
+//! | L5 | a write that changes nothing | the load that showed it what is there (L1) |
+//! | L6 | a lookup of what has expired | the second load of the slot, after the clock was read |
+//! | L7 | an entry returned by a query | the load of its slot by the probe, or by the walk |
+//! | L8 | `len` and its kind | none: exact when nobody writes |
+//! | L9 | `share` | none: it changes no state of the registry |
+//!
+//! # 8. Expiry
+//!
+//! An operation that begins after an entry's deadline sees it absent, swept or not. A reader that
+//! finds a passed deadline loads the slot again **after** it has read the clock: unchanged → absent;
+//! changed → it starts over. Of a frozen word, unchanged means also that its chain is not MIGRATED
+//! yet: until then no writer works in the successor. Writers read the clock last before their
+//! compare-and-swap, and one that would answer "absent" because of a passed deadline removes the
+//! entry by compare-and-swap, which fails if somebody has renewed it in time.
+//!
+//! The deadline index (scc's `TreeIndex`, on no hot path: only entries with a deadline touch it) may
+//! name deadlines that have been moved later since; the sweep files those again when they come up.

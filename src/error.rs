@@ -1,0 +1,287 @@
+//! What can go wrong, and what is handed back when it does.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::child::Child;
+use crate::entry::{Entry, OwnedEntry};
+use crate::name::ChildId;
+
+pub use crate::hooks::DuplicateHandlers;
+
+/// There is no such child: the id is unknown, its entry is empty, or it has expired.
+///
+/// # Examples
+///
+/// ```
+/// use process_registry::{NoChild, Registry};
+///
+/// let registry: Registry<&str, u32> = Registry::new("a");
+/// let error: NoChild = registry.update("x", |_| ()).unwrap_err();
+/// assert_eq!(error.to_string(), "no such child");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct NoChild;
+
+impl fmt::Display for NoChild {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no such child")
+    }
+}
+
+impl Error for NoChild {}
+
+/// Why an update that may fail did fail. Nothing was changed.
+///
+/// # Examples
+///
+/// ```
+/// use process_registry::{Child, Registry, UpdateError};
+///
+/// let registry: Registry<&str, u32> = Registry::new("a");
+/// let result = registry.try_update("x", |_| Err::<(), _>("never run"));
+/// assert!(matches!(result, Err(UpdateError::NoChild)));
+///
+/// registry.insert("x", Child::new("spec").on("a", 1));
+/// let result = registry.try_update("x", |_| Err::<(), _>("refused"));
+/// assert_eq!(result, Err(UpdateError::Failed("refused")));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UpdateError<X> {
+    /// There is no such child: the id is unknown, its entry is empty, or it has expired.
+    NoChild,
+    /// The closure failed, with this.
+    Failed(X),
+}
+
+impl<X> UpdateError<X> {
+    /// The error of the closure, if that is the reason.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use process_registry::UpdateError;
+    ///
+    /// assert_eq!(UpdateError::Failed(7).into_failed(), Some(7));
+    /// assert_eq!(UpdateError::<u8>::NoChild.into_failed(), None);
+    /// ```
+    #[must_use]
+    pub fn into_failed(self) -> Option<X> {
+        match self {
+            Self::NoChild => None,
+            Self::Failed(error) => Some(error),
+        }
+    }
+}
+
+impl<X> From<NoChild> for UpdateError<X> {
+    fn from(_: NoChild) -> Self {
+        Self::NoChild
+    }
+}
+
+// The closure's error is the source, and sources speak for themselves.
+impl<X> fmt::Display for UpdateError<X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoChild => fmt::Display::fmt(&NoChild, f),
+            Self::Failed(_) => f.write_str("the update failed"),
+        }
+    }
+}
+
+impl<X: Error + 'static> Error for UpdateError<X> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NoChild => None,
+            Self::Failed(error) => Some(error),
+        }
+    }
+}
+
+/// The id is taken by a live entry. From operations of a [`Pinned`](crate::Pinned), which borrow
+/// that entry.
+///
+/// The id and the child that were to be inserted come back.
+///
+/// # Examples
+///
+/// ```
+/// use process_registry::{Child, Registry};
+///
+/// let registry: Registry<&str, u32> = Registry::new("a");
+/// let pinned = registry.pin();
+/// pinned.insert("x", Child::new("first").on("a", 1));
+///
+/// let error = pinned.try_insert("x", Child::new("second").on("a", 2)).unwrap_err();
+/// assert_eq!(error.id(), "x");
+/// assert_eq!(error.child().spec(), &"second");
+/// assert_eq!(error.current().spec(), &"first");
+/// let (id, child, _) = error.into_parts();
+/// pinned.insert(id, child);
+/// ```
+#[non_exhaustive]
+pub struct Occupied<'g, S, P, M = (), K = ChildId> {
+    pub(crate) id: K,
+    pub(crate) child: Child<S, P, M>,
+    pub(crate) current: &'g Entry<S, P, M, K>,
+}
+
+impl<'g, S, P, M, K> Occupied<'g, S, P, M, K> {
+    /// The id that is taken.
+    #[must_use]
+    pub const fn id(&self) -> &K {
+        &self.id
+    }
+
+    /// The child that was not inserted.
+    pub const fn child(&self) -> &Child<S, P, M> {
+        &self.child
+    }
+
+    /// The entry that has the id.
+    #[must_use]
+    pub const fn current(&self) -> &'g Entry<S, P, M, K> {
+        self.current
+    }
+
+    /// The id, the child that was not inserted, and the entry that has the id.
+    // An alias would hide what the parts are.
+    #[allow(clippy::type_complexity)]
+    #[must_use = "the child is dropped if it is not used"]
+    pub fn into_parts(self) -> (K, Child<S, P, M>, &'g Entry<S, P, M, K>) {
+        (self.id, self.child, self.current)
+    }
+}
+
+// No bounds on spec, pid and metadata, so that a result can be unwrapped whatever they are.
+impl<S, P, M, K: fmt::Debug> fmt::Debug for Occupied<'_, S, P, M, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Occupied")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, P, M, K: fmt::Debug> fmt::Display for Occupied<'_, S, P, M, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "child id {:?} is taken", self.id)
+    }
+}
+
+impl<S, P, M, K: fmt::Debug> Error for Occupied<'_, S, P, M, K> {}
+
+/// The id is taken by a live entry, which the error shares.
+///
+/// The id and the child that were to be inserted come back.
+///
+/// # Examples
+///
+/// ```
+/// use process_registry::{Child, Registry};
+///
+/// let registry: Registry<&str, u32> = Registry::new("a");
+/// registry.insert("x", Child::new("first").on("a", 1));
+///
+/// let error = registry.try_insert("x", Child::new("second").on("a", 2)).unwrap_err();
+/// assert_eq!(error.to_string(), r#"child id "x" is taken"#);
+/// assert_eq!(error.id(), "x");
+/// assert_eq!(error.child().spec(), &"second");
+/// assert_eq!(error.holder().spec(), &"first");
+/// let (_, child, _) = error.into_parts();
+/// registry.insert("y", child);
+/// ```
+#[non_exhaustive]
+pub struct Taken<S, P, M = (), K = ChildId> {
+    pub(crate) id: K,
+    pub(crate) child: Child<S, P, M>,
+    pub(crate) holder: OwnedEntry<S, P, M, K>,
+}
+
+impl<S, P, M, K> Taken<S, P, M, K> {
+    /// The id that is taken.
+    #[must_use]
+    pub const fn id(&self) -> &K {
+        &self.id
+    }
+
+    /// The child that was not inserted.
+    pub const fn child(&self) -> &Child<S, P, M> {
+        &self.child
+    }
+
+    /// The entry that has the id.
+    #[must_use]
+    pub const fn holder(&self) -> &OwnedEntry<S, P, M, K> {
+        &self.holder
+    }
+
+    /// The id, the child that was not inserted, and the entry that has the id.
+    // An alias would hide what the parts are.
+    #[allow(clippy::type_complexity)]
+    #[must_use = "the child is dropped if it is not used"]
+    pub fn into_parts(self) -> (K, Child<S, P, M>, OwnedEntry<S, P, M, K>) {
+        (self.id, self.child, self.holder)
+    }
+}
+
+// No bounds on spec, pid and metadata, so that a result can be unwrapped whatever they are.
+impl<S, P, M, K: fmt::Debug> fmt::Debug for Taken<S, P, M, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Taken")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, P, M, K: fmt::Debug> fmt::Display for Taken<S, P, M, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "child id {:?} is taken", self.id)
+    }
+}
+
+impl<S, P, M, K: fmt::Debug> Error for Taken<S, P, M, K> {}
+
+#[cfg(test)]
+mod tests {
+    use std::num::ParseIntError;
+
+    use super::*;
+
+    #[test]
+    fn an_update_error_names_its_source() {
+        let cause = "x".parse::<u8>().unwrap_err();
+        let error = UpdateError::Failed(cause.clone());
+        assert_eq!(error.to_string(), "the update failed");
+        let source = error.source().and_then(|source| source.downcast_ref());
+        assert_eq!(source, Some(&cause));
+        assert_eq!(error.into_failed(), Some(cause));
+    }
+
+    #[test]
+    fn no_child_becomes_an_update_error() {
+        fn step() -> Result<(), UpdateError<ParseIntError>> {
+            Err(NoChild)?
+        }
+        let error = step().unwrap_err();
+        assert_eq!(error, UpdateError::NoChild);
+        assert_eq!(error.to_string(), NoChild.to_string());
+        assert!(error.source().is_none());
+        assert_eq!(error.into_failed(), None);
+    }
+
+    #[test]
+    fn errors_box_whatever_they_carry() {
+        struct Plain;
+        // `?` in a function that returns `Box<dyn Error + Send + Sync>` asks for exactly this.
+        fn boxes<E: Error + Send + Sync + 'static>() {}
+        boxes::<NoChild>();
+        boxes::<UpdateError<NoChild>>();
+        boxes::<Taken<Plain, Plain, Plain>>();
+        boxes::<Occupied<'static, Plain, Plain, Plain>>();
+        boxes::<DuplicateHandlers<Plain>>();
+        boxes::<DuplicateHandlers<Plain, Plain>>();
+    }
+}

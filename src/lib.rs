@@ -1,0 +1,93 @@
+//! A lock-free, in-process process registry: children by id, by tag and by node.
+//!
+//! A [`Registry`] maps a child's id to one immutable [`Entry`]: its specification, where it runs
+//! as `(node, pid)` bindings, its tags, and metadata of your own. Any number of threads look
+//! children up, by id, by [tag](Registry::match_tag) and by [node](Registry::children_on), while
+//! others insert, update and delete them; no thread ever waits for another.
+//!
+//! ```
+//! use process_registry::{Child, NoChild, Registry};
+//!
+//! # fn main() -> Result<(), NoChild> {
+//! let registry: Registry<&str, u32> = Registry::new("node-a");
+//! registry.insert("session-42", Child::new("serve").on("node-a", 4711).tag("sessions"));
+//!
+//! assert_eq!(registry.get_pid("session-42"), Some(4711));
+//! registry.update("session-42", |child| child.bind("node-a", 4712))?; // retried on conflict
+//! for entry in registry.pin().match_tag("sessions") {
+//!     println!("{} runs on {:?}", entry.id(), entry.bindings());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A tour
+//!
+//! - [`Registry`]: every operation on it pins by itself. What is found is an [`EntryRef`], an
+//!   entry together with its pin, or an [`OwnedEntry`], which may be kept for ever.
+//! - [`Pinned`]: one pin for many operations, which is the fast path: entries are borrowed,
+//!   batches of lookups overlap their cache misses, queries are iterators.
+//! - [`Child`]: the owned value that is written, and that [`Registry::update`] edits.
+//! - [`Hooks`]: handlers that hear of registrations, handed to the operations that shall fire
+//!   them.
+//! - [`Janitor`]: a thread that removes what has expired.
+//!
+//! # What a pin is
+//!
+//! Reading takes a *pin*, the guard of an epoch: what was there when it was taken, or came later,
+//! is not freed before it is given up. It is not a lock. It blocks nobody and cannot deadlock; but
+//! a pin that is held for long holds back the memory of everything that is removed meanwhile. To
+//! keep an entry, [`share`](Entry::share) it.
+//!
+//! # How it works
+//!
+//! The [`design`] page has the protocol, its invariants, the ordering of every atomic and the
+//! linearization point of every operation.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod amend;
+mod builder;
+mod bulk;
+mod child;
+mod clock;
+pub mod design;
+mod entry;
+mod error;
+mod expiry;
+mod hooks;
+mod iter;
+mod janitor;
+mod name;
+mod pinned;
+#[cfg(test)]
+mod probe;
+mod query;
+mod raw;
+mod registry;
+mod scope;
+mod state;
+mod striped;
+mod sweep;
+mod sync;
+mod write;
+
+pub use equivalent::Equivalent;
+
+pub use self::amend::Decision;
+pub use self::builder::Builder;
+pub use self::child::{Child, Pids};
+pub use self::clock::{Clock, ManualClock};
+pub use self::entry::{Entry, EntryRef, OwnedEntry};
+pub use self::error::{DuplicateHandlers, NoChild, Occupied, Taken, UpdateError};
+pub use self::hooks::{Event, Handler, HookKey, Hooks, WriteOptions};
+pub use self::iter::{ByNode, ByTag, Iter};
+pub use self::janitor::Janitor;
+pub use self::name::{ChildId, IntoId, Node, Tag};
+pub use self::pinned::Pinned;
+pub use self::scope::{Global, Local, Scope};
+pub use self::state::Registry;
+
+/// The README's example runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

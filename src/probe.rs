@@ -1,0 +1,33 @@
+//! Counters that tests read: how much work an operation did, on this thread.
+
+use std::cell::Cell;
+
+/// Something that is counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event {
+    /// A member slot was claimed: an index write.
+    SlotClaimed,
+    /// A member slot was given back: an index write.
+    SlotReleased,
+    /// A chunk pointer, a bitmap or a slot of a member set was read by a scan.
+    WordScanned,
+    /// A chunk of a table was migrated.
+    ChunkMigrated,
+}
+
+thread_local! {
+    static COUNTS: [Cell<usize>; 4] = const { [const { Cell::new(0) }; 4] };
+}
+
+/// Counts one `event`.
+pub(crate) fn count(event: Event) {
+    COUNTS.with(|counts| {
+        let cell = &counts[event as usize];
+        cell.set(cell.get() + 1);
+    });
+}
+
+/// How often `event` has happened on this thread since the last call that asked for it.
+pub(crate) fn take(event: Event) -> usize {
+    COUNTS.with(|counts| counts[event as usize].replace(0))
+}

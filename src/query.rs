@@ -1,0 +1,326 @@
+//! Reads: what is current, by the rule of deadlines, and scans that meet every entry once.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::ptr;
+
+use ahash::RandomState;
+use equivalent::Equivalent;
+use smallvec::SmallVec;
+use smol_str::SmolStr;
+
+use crate::clock::Clock;
+use crate::entry::{Entry, OwnedEntry};
+use crate::raw::{Dim, Element, Found, Members, Store, Verdict, Walk};
+use crate::state::Registry;
+use crate::sync::Guard;
+
+/// How many lookups of a batch overlap.
+pub(crate) const BATCH: usize = 16;
+
+/// The answers to a batch of lookups, in the order of the ids.
+pub(crate) type Batch<'g, S, P, M, K> = SmallVec<[Option<&'g Entry<S, P, M, K>>; BATCH]>;
+
+/// Judges an entry that was found: it counts if `wanted` and if its deadline has not passed.
+///
+/// Who finds a passed deadline looks at the slot again **after** the clock. Is the entry still there, then it
+/// was current and expired at that instant: absent. Else it may have been renewed in time: look again.
+#[inline]
+pub(crate) fn judge<S, P, M, K>(
+    found: &Found<'_, Entry<S, P, M, K>>,
+    clock: &Clock,
+    wanted: impl FnOnce(&Entry<S, P, M, K>) -> bool,
+) -> Verdict {
+    let entry = found.entry();
+    if !wanted(entry) {
+        Verdict::Absent
+    } else if !entry.is_expired(clock) {
+        Verdict::Take
+    } else if found.unchanged() {
+        Verdict::Absent
+    } else {
+        Verdict::Again
+    }
+}
+
+/// An entry that is not empty: what most reads want.
+#[inline]
+pub(crate) fn bound<S, P, M, K>(entry: &Entry<S, P, M, K>) -> bool {
+    !entry.is_empty()
+}
+
+/// Any entry, empty ones included.
+#[inline]
+pub(crate) fn any<S, P, M, K>(_: &Entry<S, P, M, K>) -> bool {
+    true
+}
+
+/// A registry as it is read under one pin.
+pub(crate) struct View<'g, S, P, M, K> {
+    store: &'g Store<Entry<S, P, M, K>>,
+    clock: &'g Clock,
+    guard: &'g Guard,
+}
+
+impl<S, P, M, K> Clone for View<'_, S, P, M, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S, P, M, K> Copy for View<'_, S, P, M, K> {}
+
+impl<S, P, M, K, H> Registry<S, P, M, K, H> {
+    #[inline]
+    pub(crate) fn view<'g>(&'g self, guard: &'g Guard) -> View<'g, S, P, M, K> {
+        View { store: &self.store, clock: &self.clock, guard }
+    }
+}
+
+impl<'g, S, P, M, K> View<'g, S, P, M, K> {
+    /// The current entry of an id, if it is `wanted` and has not expired.
+    #[inline]
+    pub(crate) fn find<Q>(
+        self,
+        hash: u64,
+        id: &Q,
+        wanted: impl Fn(&Entry<S, P, M, K>) -> bool,
+    ) -> Option<&'g Entry<S, P, M, K>>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        loop {
+            let found = self.store.find(hash, |key| id.equivalent(key), self.guard)?;
+            match judge(&found, self.clock, &wanted) {
+                Verdict::Take => return Some(found.entry()),
+                Verdict::Absent => return None,
+                Verdict::Again => {}
+            }
+        }
+    }
+
+    /// The entries of several ids; the misses of the cache overlap.
+    pub(crate) fn find_array<Q, const N: usize>(
+        self,
+        ids: [&Q; N],
+        hash: impl Fn(&Q) -> u64,
+    ) -> [Option<&'g Entry<S, P, M, K>>; N]
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let hashes = ids.map(hash);
+        let found = self.store.find_many(&hashes, |at, key| ids[at].equivalent(key), self.guard);
+        let mut at = 0;
+        found.map(|found| {
+            let (id, hash) = (ids[at], hashes[at]);
+            at += 1;
+            self.settle(found?, hash, id)
+        })
+    }
+
+    /// The entries of at most [`BATCH`] ids; the misses of the cache overlap.
+    pub(crate) fn find_batch<Q>(self, ids: &[&Q], hash: impl Fn(&Q) -> u64) -> Batch<'g, S, P, M, K>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let Some(first) = ids.first() else {
+            return SmallVec::new();
+        };
+        // A short batch is filled up with its first id, whose cache line is on its way anyway.
+        let mut hashes = [hash(first); BATCH];
+        for (slot, id) in hashes.iter_mut().zip(ids).skip(1) {
+            *slot = hash(id);
+        }
+        let same = |at: usize, key: &K| ids.get(at).is_some_and(|id| id.equivalent(key));
+        let found = self.store.find_many(&hashes, same, self.guard);
+        ids.iter()
+            .zip(hashes)
+            .zip(found)
+            .map(|((id, hash), found)| self.settle(found?, hash, *id))
+            .collect()
+    }
+
+    /// What an overlapped lookup came to.
+    fn settle<Q>(
+        self,
+        found: Found<'g, Entry<S, P, M, K>>,
+        hash: u64,
+        id: &Q,
+    ) -> Option<&'g Entry<S, P, M, K>>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        match judge(&found, self.clock, bound) {
+            Verdict::Take => Some(found.entry()),
+            Verdict::Absent => None,
+            Verdict::Again => self.find(hash, id, bound),
+        }
+    }
+
+    /// A scan of everything.
+    pub(crate) fn walk(self) -> Scan<'g, S, P, M, K> {
+        Scan::new(self, Source::Walk(self.store.walk(self.guard)))
+    }
+
+    /// A scan of what carries a name.
+    pub(crate) fn members(self, dim: Dim, name: &str) -> Scan<'g, S, P, M, K> {
+        let members = self.store.members(dim, name, self.guard);
+        Scan::new(self, Source::Members(members))
+    }
+
+    /// How many members the set of a name has.
+    pub(crate) fn member_count(self, dim: Dim, name: &str) -> usize {
+        self.store.member_count(dim, name, self.guard)
+    }
+
+    /// The names that have members.
+    pub(crate) fn names(self, dim: Dim) -> impl Iterator<Item = &'g SmolStr> {
+        let names = self.store.names(dim, self.guard);
+        names.into_iter().map(|(name, _)| name)
+    }
+}
+
+enum Source<'g, S, P, M, K> {
+    Members(Members<'g, Entry<S, P, M, K>>),
+    Walk(Walk<'g, Entry<S, P, M, K>>),
+}
+
+/// What a scan has come upon.
+pub(crate) enum Met<'g, S, P, M, K> {
+    Current(&'g Entry<S, P, M, K>),
+    /// It is absent, though not yet swept.
+    Expired(&'g Entry<S, P, M, K>),
+}
+
+/// A scan in progress, of a member set or of the whole table.
+///
+/// What satisfies the query during the whole scan is met exactly once. An id that was absent at some instant
+/// may be met twice, the two being different entries.
+pub(crate) struct Scan<'g, S, P, M, K> {
+    view: View<'g, S, P, M, K>,
+    /// `None` once it has come to its end, so that it stays there.
+    source: Option<Source<'g, S, P, M, K>>,
+    /// Entries that were not found where the scan stood, but by looking an id up again: should the scan
+    /// come upon one of them later, it has been met already.
+    ahead: Vec<&'g Entry<S, P, M, K>>,
+}
+
+impl<'g, S, P, M, K> Scan<'g, S, P, M, K> {
+    fn new(view: View<'g, S, P, M, K>, source: Source<'g, S, P, M, K>) -> Self {
+        Self { view, source: Some(source), ahead: Vec::new() }
+    }
+
+    /// The name whose members are scanned, as the index keeps it; `None` if it has no members.
+    pub(crate) fn name(&self) -> Option<&'g SmolStr> {
+        match &self.source {
+            Some(Source::Members(members)) => members.name(),
+            Some(Source::Walk(_)) | None => None,
+        }
+    }
+
+    /// The next entry that is `wanted`. `carries` says of an entry found elsewhere whether it is in the set
+    /// that is being scanned at all.
+    pub(crate) fn next_met(
+        &mut self,
+        wanted: impl Fn(&Entry<S, P, M, K>) -> bool,
+        carries: impl Fn(&Entry<S, P, M, K>) -> bool,
+    ) -> Option<Met<'g, S, P, M, K>>
+    where
+        K: Eq,
+    {
+        loop {
+            let found = match self.source.as_mut()? {
+                Source::Members(members) => members.next(),
+                Source::Walk(walk) => walk.next(),
+            };
+            let Some(found) = found else {
+                self.source = None;
+                return None;
+            };
+            let entry = found.entry();
+            let met = |entry| self.ahead.iter().any(|met| ptr::eq(*met, entry));
+            match judge(&found, self.view.clock, &wanted) {
+                Verdict::Take if !met(entry) => return Some(Met::Current(entry)),
+                Verdict::Absent if wanted(entry) => return Some(Met::Expired(entry)),
+                Verdict::Take | Verdict::Absent => {}
+                Verdict::Again => {
+                    let hash = entry.block().hash();
+                    let fits = |entry: &_| wanted(entry) && carries(entry);
+                    let Some(entry) = self.view.find(hash, &Key(entry.id()), fits) else {
+                        continue;
+                    };
+                    if !met(entry) {
+                        self.ahead.push(entry);
+                        return Some(Met::Current(entry));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next entry that is `wanted` and has not expired.
+    pub(crate) fn next(
+        &mut self,
+        wanted: impl Fn(&Entry<S, P, M, K>) -> bool,
+        carries: impl Fn(&Entry<S, P, M, K>) -> bool,
+    ) -> Option<&'g Entry<S, P, M, K>>
+    where
+        K: Eq,
+    {
+        loop {
+            if let Met::Current(entry) = self.next_met(&wanted, &carries)? {
+                return Some(entry);
+            }
+        }
+    }
+}
+
+/// A key as a query: `Equivalent` for a `K` without asking what `K` may be borrowed as.
+struct Key<'k, K>(&'k K);
+
+impl<K: Eq> Equivalent<K> for Key<'_, K> {
+    fn equivalent(&self, key: &K) -> bool {
+        self.0 == key
+    }
+}
+
+/// Collects what a scan meets, each id once; of two entries of one id the later is kept.
+///
+/// Only an entry that was current and is no more can have been met besides another of its id, and it is
+/// marked before it is replaced: where no mark is set by now, while still pinned, no id came twice.
+pub(crate) fn gather<'g, S, P, M, K>(
+    entries: impl Iterator<Item = &'g Entry<S, P, M, K>>,
+) -> Vec<&'g Entry<S, P, M, K>>
+where
+    S: 'g,
+    P: 'g,
+    M: 'g,
+    K: Hash + Eq + 'g,
+{
+    let mut entries: Vec<_> = entries.collect();
+    if entries.iter().any(|entry| entry.block().superseded()) {
+        let mut last = HashMap::with_capacity_and_hasher(entries.len(), RandomState::new());
+        for (at, entry) in entries.iter().enumerate() {
+            last.insert(entry.id(), at);
+        }
+        let mut at = 0;
+        entries.retain(|entry| {
+            at += 1;
+            last[entry.id()] == at - 1
+        });
+    }
+    entries
+}
+
+/// The same, kept: to be copied from when the pin has ended.
+pub(crate) fn keep<'g, S, P, M, K>(
+    entries: impl Iterator<Item = &'g Entry<S, P, M, K>>,
+) -> Vec<OwnedEntry<S, P, M, K>>
+where
+    S: 'g,
+    P: 'g,
+    M: 'g,
+    K: Hash + Eq + 'g,
+{
+    gather(entries).into_iter().map(Entry::share).collect()
+}

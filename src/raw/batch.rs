@@ -1,0 +1,58 @@
+//! Several lookups at once, so that their cache misses overlap.
+
+use super::block::{Element, element};
+use super::primary::{Found, Index};
+use super::prefetch::prefetch;
+use super::table::Bucket;
+use super::word::{Fingerprint, Slot, Word};
+use crate::sync::Guard;
+
+/// Where the first promising word of a lookup is.
+struct Candidate<'g, E> {
+    slot: &'g Slot<E>,
+    word: Word<E>,
+    head: &'g Bucket<E>,
+}
+
+impl<E: Element> Index<E> {
+    /// As `N` calls of `find`, each with its own linearization point (L1).
+    ///
+    /// Three rounds: ask for all bucket lines; read them and ask for the element lines that
+    /// promise a hit; compare. What the first bucket does not settle is looked up by itself.
+    pub(super) fn find_many<'g, const N: usize>(
+        &'g self,
+        hashes: &[u64; N],
+        mut accept: impl FnMut(usize, &E) -> bool,
+        guard: &'g Guard,
+    ) -> [Option<Found<'g, E>>; N] {
+        for &hash in hashes {
+            prefetch(self.guess(hash));
+        }
+        let candidates: [Option<Candidate<'g, E>>; N] = std::array::from_fn(|i| {
+            let hash = hashes[i];
+            let fingerprint = Fingerprint::of(hash);
+            let (_, head, _) = self.chain(hash, guard);
+            head.slots.iter().find_map(|slot| {
+                let word = slot.load();
+                word.matches(fingerprint).then(|| {
+                    prefetch(word.element());
+                    Candidate { slot, word, head }
+                })
+            })
+        });
+        let mut i = 0;
+        candidates.map(|candidate| {
+            let index = i;
+            i += 1;
+            if let Some(Candidate { slot, word, head }) = candidate {
+                // SAFETY: read from a slot of this index under `guard` (I8).
+                let element = unsafe { element(word.element()) };
+                if accept(index, element) {
+                    return Some(Found::new(element, slot, word, head));
+                }
+            }
+            // No candidate, or not the one: the chain in full, now in the cache.
+            self.find(hashes[index], |element| accept(index, element), guard)
+        })
+    }
+}

@@ -1,0 +1,413 @@
+//! What an index holds: an element in a counted allocation, from draft to destructor.
+//!
+//! An element's life: a [`Draft`] owns it; publishing shares it with whoever is pinned; unlinking
+//! and retiring it ends that; once no pin from before is left, the index gives up its own count,
+//! and the last [`Counted`] reference, if any, is what keeps it.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::ptr::{self, NonNull};
+
+use smallvec::SmallVec;
+use smol_str::SmolStr;
+
+use super::members::Place;
+use super::word::Word;
+use crate::sync::{self, AtomicU32, Canary, MODEL, Mutant, Ordering, fence, mutant};
+
+/// One of the secondary indexes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Dim(u8);
+
+impl Dim {
+    /// The first one; its sets are small and many.
+    pub(crate) const FIRST: Dim = Dim(0);
+    /// The second one; its sets are few, and many threads write each.
+    pub(crate) const SECOND: Dim = Dim(1);
+
+    pub(super) fn number(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// A type that an index holds: a new type around its [`Block`], and nothing else.
+pub(crate) trait Element: Sized {
+    /// What the primary index finds it by.
+    type Key;
+    /// All the rest.
+    type Value;
+
+    /// The element of a block.
+    fn wrap(block: Block<Self>) -> Self;
+    /// The block of an element.
+    fn block(&self) -> &Block<Self>;
+    /// The block of an element that nobody else sees yet.
+    fn block_mut(&mut self) -> &mut Block<Self>;
+    /// The names under which a value is to be found; asked when it is published.
+    fn names<'v>(value: &'v Self::Value, each: &mut dyn FnMut(Dim, &'v SmolStr));
+    /// Whether the value counts as live (the store keeps a count of those).
+    fn is_live(value: &Self::Value) -> bool;
+}
+
+/// Set on an element seen committed, before anything tries to unlink it (I7).
+const WAS_COMMITTED: u32 = 1;
+/// The value has moved to another block: this one was killed, so nobody ever read the value.
+const VACATED: u32 = 2;
+
+/// Where the slots of an element's names are, in the order of its names.
+pub(super) type Places = SmallVec<[Place; 3]>;
+
+/// The inside of an element: its key and value with what the index needs to know about them.
+#[repr(C)]
+pub(crate) struct Block<E: Element> {
+    /// One for the index, until the epoch has passed after its removal, and one for each
+    /// [`Counted`].
+    count: AtomicU32,
+    flags: AtomicU32,
+    /// The pointer this block was allocated with. Whoever frees it frees it through this one: a
+    /// pointer derived from `&E` may not.
+    origin: *mut E,
+    key: E::Key,
+    /// Taken out of a killed block only, with VACATED set (I10).
+    value: ManuallyDrop<E::Value>,
+    places: Places,
+    hash: u64,
+    canary: Canary,
+}
+
+// SAFETY: `origin` points to this very block, which is sent or shared as its key and value are.
+unsafe impl<E: Element> Send for Block<E>
+where
+    E::Key: Send,
+    E::Value: Send,
+{
+}
+// SAFETY: as above; `count` and `flags` are atomic, and the rest is read-only once shared.
+unsafe impl<E: Element> Sync for Block<E>
+where
+    E::Key: Sync,
+    E::Value: Sync,
+{
+}
+
+impl<E: Element> Block<E> {
+    /// What the element is found by.
+    #[inline]
+    pub(crate) fn key(&self) -> &E::Key {
+        &self.key
+    }
+
+    /// All the rest of the element.
+    #[inline]
+    pub(crate) fn value(&self) -> &E::Value {
+        self.canary.touch();
+        &self.value
+    }
+
+    /// The hash it was published under.
+    #[inline]
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Whether somebody may have unlinked the element since it was found: read at the end of a
+    /// scan, while still pinned, to know whether one key may have been met twice.
+    #[inline]
+    pub(crate) fn superseded(&self) -> bool {
+        // Relaxed: on an element that was met and replaced before the reader met its successor,
+        // the mark came before the CAS that made the successor, which the reader acquired (O8).
+        self.flags.load(Ordering::Relaxed) & WAS_COMMITTED != 0
+    }
+
+    /// Says that the element has been seen committed. Before any attempt to unlink it (I7).
+    pub(super) fn mark_committed(&self) {
+        if !mutant(Mutant::NeverCommitted) {
+            // Relaxed: the CAS that unlinks comes after it and releases it (O8).
+            self.flags.fetch_or(WAS_COMMITTED, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn places(&self) -> &Places {
+        &self.places
+    }
+
+    pub(super) fn origin(&self) -> NonNull<E> {
+        // SAFETY: `Draft::new` allocated it.
+        unsafe { NonNull::new_unchecked(self.origin) }
+    }
+
+    /// A reference that keeps the element for as long as it is wanted, pinned or not.
+    pub(crate) fn share(&self) -> Counted<E> {
+        if mutant(Mutant::CountAfterZero) {
+            // What a count would be worth without the epoch's promise.
+            let seen = self.count.load(Ordering::Relaxed);
+            self.count.store(seen.wrapping_add(1), Ordering::Relaxed);
+            return Counted(self.origin());
+        }
+        // Relaxed, as `Arc`: `&self` proves that the count is not zero, either by a `Counted` or
+        // by a pin, during which the index does not give up its own (I11).
+        let before = self.count.fetch_add(1, Ordering::Relaxed);
+        if before > u32::MAX / 2 {
+            // More references than memory could hold honestly: somebody forgets them in a loop.
+            std::process::abort();
+        }
+        Counted(self.origin())
+    }
+
+    /// Gives up one count; true if it was the last, and the element is the caller's to drop.
+    fn release(&self) -> bool {
+        // Release: this owner's accesses come before the drop (O13).
+        if self.count.fetch_sub(1, Ordering::Release) != 1 {
+            return false;
+        }
+        // Acquire: pairs with the other owners' Release (O13).
+        fence(Ordering::Acquire);
+        true
+    }
+}
+
+impl<E: Element> Drop for Block<E> {
+    fn drop(&mut self) {
+        self.canary.kill();
+        // Relaxed: whoever drops has exclusive access, with the epoch's or the count's ordering.
+        if self.flags.load(Ordering::Relaxed) & VACATED == 0 {
+            // SAFETY: dropped once, here; VACATED is set where it was taken (I10).
+            unsafe { ManuallyDrop::drop(&mut self.value) };
+        }
+    }
+}
+
+/// The element behind a pointer out of a slot word.
+///
+/// # Safety
+/// The pointer was read from a word of an index while pinned, and the pin lives during `'g` (I8).
+#[inline(always)]
+pub(super) unsafe fn element<'g, E: Element>(pointer: *mut E) -> &'g E {
+    // SAFETY: the caller's promise; published elements are never written but through atomics.
+    let element = unsafe { &*pointer };
+    element.block().canary.touch();
+    element
+}
+
+fn layout<E>() -> Layout {
+    Layout::new::<E>().align_to(8).expect("a valid layout").pad_to_align()
+}
+
+/// Memory of one element without an element in it.
+pub(super) struct Room<E>(NonNull<E>);
+
+impl<E> Room<E> {
+    pub(super) fn allocate() -> Self {
+        // SAFETY: a `Block` is not empty.
+        let memory = unsafe { alloc(layout::<E>()) };
+        let Some(memory) = NonNull::new(memory.cast::<E>()) else {
+            handle_alloc_error(layout::<E>());
+        };
+        Word::check_address(memory.as_ptr());
+        Room(memory)
+    }
+
+    /// # Safety
+    /// The memory came from [`Room::into_raw`] of the same type, once.
+    pub(super) unsafe fn from_raw(memory: NonNull<u8>) -> Self {
+        Room(memory.cast())
+    }
+
+    pub(super) fn into_raw(self) -> NonNull<u8> {
+        ManuallyDrop::new(self).0.cast()
+    }
+}
+
+impl<E> Drop for Room<E> {
+    fn drop(&mut self) {
+        if MODEL {
+            sync::keep_until_end(self.0.cast(), layout::<E>());
+            return;
+        }
+        // SAFETY: allocated by `allocate` with this layout; empty.
+        unsafe { dealloc(self.0.as_ptr().cast(), layout::<E>()) };
+    }
+}
+
+/// An element that is written but not published: whoever has the draft owns it.
+pub(crate) struct Draft<E: Element>(NonNull<E>);
+
+impl<E: Element> Draft<E> {
+    pub(super) fn new(room: Room<E>, hash: u64, key: E::Key, value: E::Value) -> Self {
+        let memory = ManuallyDrop::new(room).0;
+        let element = E::wrap(Block {
+            count: AtomicU32::new(1),
+            flags: AtomicU32::new(0),
+            origin: memory.as_ptr(),
+            key,
+            value: ManuallyDrop::new(value),
+            places: Places::new(),
+            hash,
+            canary: Canary::new(),
+        });
+        // SAFETY: the room is memory for one `E`, and its owner gave it to us.
+        unsafe { memory.write(element) };
+        Draft(memory)
+    }
+
+    fn element(&self) -> &E {
+        // SAFETY: the draft owns an initialised element.
+        unsafe { self.0.as_ref() }
+    }
+
+    pub(super) fn block_mut(&mut self) -> &mut Block<E> {
+        // SAFETY: the draft owns an initialised element, unpublished.
+        unsafe { self.0.as_mut() }.block_mut()
+    }
+
+    /// The key it is going to be found by.
+    pub(crate) fn key(&self) -> &E::Key {
+        self.element().block().key()
+    }
+
+    /// All the rest.
+    pub(crate) fn value(&self) -> &E::Value {
+        self.element().block().value()
+    }
+
+    /// All the rest, to change.
+    pub(crate) fn value_mut(&mut self) -> &mut E::Value {
+        &mut self.block_mut().value
+    }
+
+    pub(super) fn hash(&self) -> u64 {
+        self.element().block().hash
+    }
+
+    pub(super) fn set_places(&mut self, places: Places) {
+        self.block_mut().places = places;
+    }
+
+    /// The key and the value, given back.
+    pub(crate) fn into_parts(self) -> (E::Key, E::Value) {
+        let memory = ManuallyDrop::new(self).0;
+        // SAFETY: the draft owned the element; what is not moved out is dropped just below, and
+        // the memory goes back as a room.
+        unsafe {
+            let block: *mut Block<E> = (*memory.as_ptr()).block_mut();
+            let key = ptr::read(&raw const (*block).key);
+            let value = ptr::read(&raw const (*block).value);
+            ptr::drop_in_place(&raw mut (*block).places);
+            (*block).canary.kill();
+            drop(Room(memory));
+            (key, ManuallyDrop::into_inner(value))
+        }
+    }
+
+    /// Hands the element over to the index that is about to publish it.
+    pub(super) fn into_raw(self) -> NonNull<E> {
+        ManuallyDrop::new(self).0
+    }
+
+    /// # Safety
+    /// The element came from [`Draft::into_raw`] and was never published.
+    pub(super) unsafe fn from_raw(element: NonNull<E>) -> Self {
+        Draft(element)
+    }
+}
+
+impl<E: Element> Drop for Draft<E> {
+    fn drop(&mut self) {
+        // The memory goes back even if a destructor panics.
+        let _room = Room(self.0);
+        // SAFETY: the draft owns the element and is gone after this.
+        unsafe { ptr::drop_in_place(self.0.as_ptr()) };
+    }
+}
+
+/// Takes the payload out of a block that was published, never committed, and killed.
+///
+/// The key is cloned, because others that met the pending word may still be comparing with it;
+/// the value is moved, because nobody but its inserter ever looks at an uncommitted one (I10).
+///
+/// # Safety
+/// The caller published this element, it was killed or dropped by a migration without ever having
+/// been committed, and the caller will retire it and publish it no more.
+pub(super) unsafe fn salvage<E: Element>(element: &E, room: Room<E>) -> Draft<E>
+where
+    E::Key: Clone,
+{
+    let block = element.block();
+    let key = block.key.clone();
+    // SAFETY: read once: VACATED is set right after, and the block's drop then leaves it alone.
+    let value = unsafe { ptr::read(&raw const *block.value) };
+    // Relaxed: only the destructor reads it, ordered by retirement.
+    block.flags.fetch_or(VACATED, Ordering::Relaxed);
+    let mut draft = Draft::new(room, block.hash, key, value);
+    // The claims stay with the operation; the new element has the same.
+    draft.set_places(block.places.clone());
+    draft
+}
+
+/// Gives up the index's own count of an element, once the epoch has passed. Returns its memory if
+/// that was the last count.
+///
+/// # Safety
+/// The element was unlinked and retired once, no pin from before is left (I8), and this is the
+/// only call for it.
+pub(super) unsafe fn give_up<E: Element>(element: NonNull<E>) -> Option<Room<E>> {
+    // SAFETY: the index's own count still keeps it.
+    let block = unsafe { element.as_ref() }.block();
+    block.canary.touch();
+    if !block.release() {
+        return None;
+    }
+    // The memory goes back even if a destructor panics.
+    let room = Room(element);
+    // SAFETY: the last count is gone, so nobody else has a reference.
+    unsafe { ptr::drop_in_place(element.as_ptr()) };
+    Some(room)
+}
+
+/// A counted reference to an element: it may be held for ever and on any thread, and outlives the
+/// index it came from.
+pub(crate) struct Counted<E: Element>(NonNull<E>);
+
+// SAFETY: like `Arc`: the last owner, on any thread, drops the element (so `Send`), and all of
+// them share it (so `Sync`).
+unsafe impl<E: Element + Send + Sync> Send for Counted<E> {}
+// SAFETY: as above.
+unsafe impl<E: Element + Send + Sync> Sync for Counted<E> {}
+
+impl<E: Element> std::panic::UnwindSafe for Counted<E> where E: std::panic::RefUnwindSafe {}
+impl<E: Element> std::panic::RefUnwindSafe for Counted<E> where E: std::panic::RefUnwindSafe {}
+
+impl<E: Element> Deref for Counted<E> {
+    type Target = E;
+
+    #[inline]
+    fn deref(&self) -> &E {
+        // SAFETY: this reference's count keeps the element (I11).
+        unsafe { element(self.0.as_ptr()) }
+    }
+}
+
+impl<E: Element> Clone for Counted<E> {
+    fn clone(&self) -> Self {
+        self.block().share()
+    }
+}
+
+impl<E: Element> Drop for Counted<E> {
+    fn drop(&mut self) {
+        if self.block().release() {
+            let _room = Room(self.0);
+            // SAFETY: the last count is gone (I11). It goes to the allocator, not to a limbo,
+            // which may be gone.
+            unsafe { ptr::drop_in_place(self.0.as_ptr()) };
+        }
+    }
+}
+
+impl<E: Element + fmt::Debug> fmt::Debug for Counted<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}

@@ -1,0 +1,348 @@
+//! The growing array of chunks of a member set.
+//!
+//! Pointers to chunks stand in segments that never move: four in the array itself, then four,
+//! eight, sixteen and so on, each published once. A chunk without a member is closed, unlinked
+//! and retired; its index is used again. The hint is the lowest index that may have room: nobody
+//! searches below it, so whoever makes room lowers it, and whoever raises it looks again.
+
+use std::ptr::{self, NonNull};
+
+use super::chunk::{Chunk, ChunkRef, Cleared, First, Further};
+use super::limbo::Limbo;
+use super::members::MOST_CHUNKS;
+use crate::sync::{AtomicTagged, AtomicUsize, Guard, Mutant, Ordering, mutant};
+
+type Pointer = AtomicTagged<Chunk>;
+
+/// Chunk pointers in the array itself.
+const INLINE: usize = 4;
+/// Segments beyond those.
+const SEGMENTS: usize = MOST_CHUNKS.ilog2() as usize - INLINE.ilog2() as usize;
+
+/// The segments beyond the first few chunks.
+#[derive(Debug)]
+struct Directory([AtomicTagged<Pointer>; SEGMENTS]);
+
+/// Which segment index `index >= INLINE` is in, and where.
+fn place(index: usize) -> (usize, usize) {
+    let segment = (index / INLINE).ilog2() as usize;
+    (segment, index - (INLINE << segment))
+}
+
+/// The chunks of one stripe of a set.
+#[derive(Debug)]
+pub(super) struct Chunks {
+    /// No index below has room, or somebody is about to lower it.
+    hint: AtomicUsize,
+    /// Every chunk ever linked has a lower index.
+    top: AtomicUsize,
+    first: [Pointer; INLINE],
+    directory: AtomicTagged<Directory>,
+}
+
+impl Chunks {
+    pub(super) fn new() -> Self {
+        Chunks {
+            hint: AtomicUsize::new(0),
+            top: AtomicUsize::new(0),
+            first: std::array::from_fn(|_| Pointer::new(ptr::null_mut())),
+            directory: AtomicTagged::new(ptr::null_mut()),
+        }
+    }
+
+    /// Adds the first member of a set that nobody sees yet; returns its bit in chunk 0.
+    pub(super) fn first_member(&self, hash: u64) -> u32 {
+        // Relaxed, both: the publish of the set releases them.
+        self.top.store(1, Ordering::Relaxed);
+        self.first[0].swap(Chunk::with_member(0, hash).as_ptr(), Ordering::Relaxed);
+        0
+    }
+
+    /// The pointer at an index, if its segment is there.
+    fn pointer(&self, index: usize) -> Option<&Pointer> {
+        if index < INLINE {
+            return Some(&self.first[index]);
+        }
+        let (segment, offset) = place(index);
+        // Acquire, both: pair with the CASes in `ensure` (O12).
+        // SAFETY: the directory is published once and freed with the array.
+        let directory = unsafe { self.directory.load(Ordering::Acquire).as_ref() }?;
+        let start = NonNull::new(directory.0[segment].load(Ordering::Acquire))?;
+        // SAFETY: `offset` is within the segment, which is published once and freed with the
+        // array.
+        Some(unsafe { start.add(offset).as_ref() })
+    }
+
+    /// The pointer at an index, its segment brought if need be.
+    fn ensure(&self, index: usize) -> &Pointer {
+        if let Some(pointer) = self.pointer(index) {
+            return pointer;
+        }
+        assert!(index < MOST_CHUNKS, "a member set of more than {MOST_CHUNKS} chunks");
+        // Acquire: pairs with the CAS below (O12).
+        let mut directory = self.directory.load(Ordering::Acquire);
+        if directory.is_null() {
+            let fresh = Box::into_raw(Box::new(Directory(std::array::from_fn(|_| {
+                AtomicTagged::new(ptr::null_mut())
+            }))));
+            // AcqRel: publishes the directory (O12).
+            let published = self.directory.compare_exchange(
+                directory,
+                fresh,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
+            directory = match published {
+                Ok(_) => fresh,
+                Err(theirs) => {
+                    // SAFETY: ours, in nobody's sight.
+                    drop(unsafe { Box::from_raw(fresh) });
+                    theirs
+                }
+            };
+        }
+        // SAFETY: published once, freed with the array.
+        let directory = unsafe { &*directory };
+        let (segment, _) = place(index);
+        let fresh = new_segment(segment);
+        // AcqRel: publishes the segment (O12).
+        if directory.0[segment]
+            .compare_exchange(ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire)
+            .is_err()
+        {
+            // SAFETY: ours, in nobody's sight.
+            unsafe { free_segment(fresh, segment) };
+        }
+        self.pointer(index).expect("the segment has just been published")
+    }
+
+    /// Claims a slot in the lowest chunk that has one, and writes `hash` into it. The caller has
+    /// made sure that the set stays open.
+    pub(super) fn claim(&self, hash: u64, _guard: &Guard) -> (usize, u32) {
+        // Step 1. Acquire: pairs with the changes of the hint (O12).
+        let mut index = self.hint.load(Ordering::Acquire);
+        loop {
+            // Step 2.
+            // Relaxed: whether the end is reached is validated by the CAS on the pointer.
+            if index >= self.top.load(Ordering::Relaxed) {
+                // At the end. Was room made further down meanwhile?
+                let hint = self.hint.load(Ordering::Acquire);
+                if hint < index {
+                    index = hint;
+                    continue;
+                }
+            }
+            let pointer = self.ensure(index);
+            // Acquire: pairs with the CAS below: the chunk's words (O12).
+            let seen = pointer.load(Ordering::Acquire);
+            // SAFETY: read while pinned: a chunk is unlinked before it is retired (I8).
+            let Some(chunk) = (unsafe { ChunkRef::new(seen, index) }) else {
+                // Step 3.
+                if self.link(pointer, index, hash) {
+                    return (index, 0);
+                }
+                continue;
+            };
+            match chunk.claim(hash) {
+                // Step 5.
+                Ok(Some(bit)) => return (index, bit),
+                Err(()) => {}
+                // Steps 4 and 6.
+                Ok(None) => {
+                    self.raise_hint(index);
+                    index += 1;
+                }
+            }
+        }
+    }
+
+    /// Links a new chunk with one member at an index that has none; says whether it did.
+    fn link(&self, pointer: &Pointer, index: usize, hash: u64) -> bool {
+        let fresh = Chunk::with_member(index, hash);
+        // Release: a scan that begins after the member's publication sees it (O12).
+        self.top.fetch_max(index + 1, Ordering::Release);
+        // AcqRel: publishes the chunk's words (O12).
+        let linked = pointer.compare_exchange(
+            ptr::null_mut(),
+            fresh.as_ptr(),
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        if linked.is_err() {
+            // SAFETY: ours, in nobody's sight.
+            unsafe { Chunk::free(fresh, index) };
+        }
+        linked.is_ok()
+    }
+
+    /// The chunk at `index` is full or closed: nobody need look there, unless that has changed.
+    fn raise_hint(&self, index: usize) {
+        // AcqRel: pairs with the `fetch_min` of whoever makes room: either that comes after and
+        // lowers the hint again, or the second look below comes after the room was made (O12).
+        let raised = self.hint.compare_exchange(
+            index,
+            index + 1,
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+        if raised.is_err() || mutant(Mutant::BlindHint) {
+            return;
+        }
+        let Some(pointer) = self.pointer(index) else { return };
+        // Acquire: as in `claim` (O12).
+        let seen = pointer.load(Ordering::Acquire);
+        // SAFETY: as in `claim`.
+        let room = unsafe { ChunkRef::new(seen, index) }.is_none_or(|chunk| !chunk.is_full());
+        if room {
+            self.lower_hint(index);
+        }
+    }
+
+    fn lower_hint(&self, index: usize) {
+        // AcqRel: see `raise_hint` (O12).
+        self.hint.fetch_min(index, Ordering::AcqRel);
+    }
+
+    /// Gives a claimed slot back.
+    pub(super) fn release(&self, index: usize, bit: u32, limbo: &Limbo, guard: &Guard) {
+        let pointer = self.pointer(index).expect("a claimed slot has a segment");
+        // Acquire: as in `claim` (O12).
+        let seen = pointer.load(Ordering::Acquire);
+        // SAFETY: the claim keeps the chunk linked until the bit is cleared, and the pin after.
+        let chunk = unsafe { ChunkRef::new(seen, index) }.expect("a claimed slot has a chunk");
+        match chunk.clear(bit) {
+            Cleared::Open => self.lower_hint(index),
+            Cleared::Closed => {
+                // Only the closer unlinks. AcqRel: pairs with `claim` (O12).
+                let unlinked = pointer.compare_exchange(
+                    chunk.as_ptr(),
+                    ptr::null_mut(),
+                    Ordering::AcqRel,
+                    Ordering::Relaxed,
+                );
+                debug_assert!(unlinked.is_ok(), "a chunk unlinked by another than its closer");
+                self.lower_hint(index);
+                let memory = NonNull::new(chunk.as_ptr()).expect("a chunk has an address");
+                // SAFETY: unlinked, by its closer alone; retired as what its index makes it.
+                unsafe {
+                    if index == 0 {
+                        limbo.retire_memory(memory.cast::<First>(), guard);
+                    } else {
+                        limbo.retire_memory(memory.cast::<Further>(), guard);
+                    }
+                }
+            }
+        }
+    }
+
+    /// All slots in use: every index to the end, those without a chunk in the middle included.
+    pub(super) fn scan<'g>(&'g self, _guard: &'g Guard) -> Scan<'g> {
+        // Acquire: pairs with the raise in `link` (O12).
+        let top = self.top.load(Ordering::Acquire);
+        Scan { chunks: self, top, next: 0, chunk: None, bits: 0 }
+    }
+}
+
+impl Drop for Chunks {
+    fn drop(&mut self) {
+        // Acquire, all: pair with the CASes that published what is freed here (O12).
+        let top = self.top.load(Ordering::Acquire);
+        for index in 0..top {
+            let Some(pointer) = self.pointer(index) else { continue };
+            if let Some(chunk) = NonNull::new(pointer.load(Ordering::Acquire)) {
+                // SAFETY: linked here and nowhere else, and `&mut self`.
+                unsafe { Chunk::free(chunk, index) };
+            }
+        }
+        let directory = self.directory.load(Ordering::Acquire);
+        if directory.is_null() {
+            return;
+        }
+        // SAFETY: from `Box::into_raw` in `ensure`, and `&mut self`.
+        let directory = unsafe { Box::from_raw(directory) };
+        for (segment, start) in directory.0.iter().enumerate() {
+            let start = start.load(Ordering::Acquire);
+            if !start.is_null() {
+                // SAFETY: from `new_segment` of that number, and `&mut self`.
+                unsafe { free_segment(start, segment) };
+            }
+        }
+    }
+}
+
+fn new_segment(segment: usize) -> *mut Pointer {
+    let pointers: Box<[Pointer]> =
+        (0..INLINE << segment).map(|_| Pointer::new(ptr::null_mut())).collect();
+    Box::into_raw(pointers).cast()
+}
+
+/// # Safety
+/// `start` came from `new_segment` for the same number, and nobody can reach it any more.
+unsafe fn free_segment(start: *mut Pointer, segment: usize) {
+    let pointers = ptr::slice_from_raw_parts_mut(start, INLINE << segment);
+    // SAFETY: the caller's promise.
+    drop(unsafe { Box::from_raw(pointers) });
+}
+
+/// An iterator over the slots in use: the hash in each, its chunk and its bit.
+pub(super) struct Scan<'g> {
+    chunks: &'g Chunks,
+    top: usize,
+    next: usize,
+    chunk: Option<ChunkRef<'g>>,
+    bits: u64,
+}
+
+impl Iterator for Scan<'_> {
+    type Item = (u64, usize, u32);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(chunk) = self.chunk
+                && self.bits != 0
+            {
+                let bit = self.bits.trailing_zeros();
+                self.bits &= self.bits - 1;
+                #[cfg(test)]
+                crate::probe::count(crate::probe::Event::WordScanned);
+                return Some((chunk.hash(bit), self.next - 1, bit));
+            }
+            if self.next == self.top {
+                return None;
+            }
+            let index = self.next;
+            self.next += 1;
+            #[cfg(test)]
+            crate::probe::count(crate::probe::Event::WordScanned);
+            // Acquire: pairs with the CAS in `link` (O12). The pointer is read once.
+            let seen = self.chunks.pointer(index).map_or(ptr::null_mut(), |pointer| {
+                pointer.load(Ordering::Acquire)
+            });
+            // SAFETY: read under the guard that `'g` stands for (I8).
+            self.chunk = unsafe { ChunkRef::new(seen, index) };
+            self.bits = self.chunk.map_or(0, |chunk| {
+                #[cfg(test)]
+                crate::probe::count(crate::probe::Event::WordScanned);
+                chunk.bits()
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_index_has_a_place_of_its_own() {
+        let mut next = vec![0; SEGMENTS];
+        for index in INLINE..100_000 {
+            let (segment, offset) = place(index);
+            assert_eq!(offset, next[segment], "dense, in order");
+            assert!(offset < INLINE << segment);
+            next[segment] += 1;
+        }
+        assert!(place(MOST_CHUNKS - 1).0 < SEGMENTS);
+    }
+}

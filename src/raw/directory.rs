@@ -1,0 +1,132 @@
+//! The directory of one dimension: name → member set, in an index of its own.
+
+use std::collections::HashMap;
+use std::ptr::{self, NonNull};
+
+use ahash::RandomState;
+use smol_str::SmolStr;
+
+use super::block::{Dim, Draft};
+use super::limbo::Limbo;
+use super::members::{Claim, NamedSet, Place, Released, Set, stripes};
+use super::primary::{Context, Index};
+use crate::sync::{Guard, MODEL, Mutant, mutant};
+
+/// The member sets of one dimension, by name. A set without members is not in it for long.
+#[derive(Debug)]
+pub(super) struct Directory {
+    index: Index<NamedSet>,
+    /// Random seeds: names may come from strangers.
+    hasher: RandomState,
+    dim: Dim,
+    stripes: usize,
+}
+
+impl Directory {
+    pub(super) fn new(dim: Dim) -> Self {
+        Directory {
+            index: Index::new(0),
+            hasher: if MODEL {
+                // A model has to do the same again.
+                RandomState::with_seeds(1, 2, 3, 4)
+            } else {
+                RandomState::new()
+            },
+            dim,
+            stripes: stripes(dim),
+        }
+    }
+
+    /// The set of a name, if it has one.
+    pub(super) fn get<'g>(&'g self, name: &str, guard: &'g Guard) -> Option<&'g NamedSet> {
+        let hash = self.hasher.hash_one(name);
+        self.index.find(hash, |set| set.name() == name, guard).map(|found| found.entry())
+    }
+
+    /// Claims a slot in the set of `name` for a member of that hash, bringing the set if there is
+    /// none. Lock-free: it begins again only where another operation has closed or brought a set.
+    pub(super) fn claim<'g>(&'g self, name: &SmolStr, hash: u64, context: &Context<'g>) -> Place {
+        loop {
+            let Some(set) = self.get(name, context.guard) else {
+                let (set, slot) = Set::with_member(self.dim, self.stripes, hash);
+                let room = context.limbo.room();
+                let draft = Draft::new(room, self.hasher.hash_one(name), name.clone(), set);
+                match self.index.insert(draft, context) {
+                    Ok(set) => {
+                        #[cfg(test)]
+                        crate::probe::count(crate::probe::Event::SlotClaimed);
+                        return Place { set: set.origin(), slot };
+                    }
+                    Err(_) => continue,
+                }
+            };
+            match set.set().claim(hash, context.guard) {
+                Claim::Slot(slot) => return Place { set: set.origin(), slot },
+                Claim::Closed => {
+                    // Whoever closed it may be slow; a claim does not wait for that.
+                    self.unlink(set, context);
+                }
+                Claim::ClosedHere => self.retire(set, context),
+            }
+        }
+    }
+
+    /// Gives a slot back; the set goes with its last member.
+    ///
+    /// # Safety
+    /// The place was claimed here, under this guard or with the claim held since, and is given
+    /// back once.
+    pub(super) unsafe fn release(&self, place: Place, context: &Context<'_>) {
+        // SAFETY: the claim has kept the set open until now, and the pin keeps it from here on.
+        let set = unsafe { place.set.as_ref() };
+        if set.set().release(place.slot, context.limbo, context.guard) == Released::Closed {
+            self.retire(set, context);
+        }
+    }
+
+    /// The end of a set, by the one call that closed it: out of the directory, whether or not a
+    /// helper has seen to that, and then to the epoch.
+    fn retire(&self, set: &NamedSet, context: &Context<'_>) {
+        self.unlink(set, context);
+        // SAFETY: out of the directory; closing is done once, and nobody puts it back.
+        unsafe { context.limbo.retire_element(set.origin(), context.guard) };
+    }
+
+    /// Takes a set out of the directory if it still is this very one.
+    fn unlink(&self, set: &NamedSet, context: &Context<'_>) {
+        let same = |other: &NamedSet| {
+            ptr::eq(other, set) || mutant(Mutant::UnlinkAny) && other.name() == set.name()
+        };
+        while let Some(held) = self.index.locate(set.hash(), same, context) {
+            if self.index.unlink(&held) {
+                return;
+            }
+        }
+    }
+
+    /// Every name with its members, each once.
+    pub(super) fn names<'g>(&'g self, guard: &'g Guard) -> Vec<(&'g SmolStr, usize)> {
+        let mut names: HashMap<_, _, RandomState> = HashMap::default();
+        for found in self.index.walk(guard) {
+            // A set that was closed and brought again during the walk comes twice; later counts.
+            names.insert(found.entry().name(), found.entry().set().len());
+        }
+        names.into_iter().filter(|&(_, members)| members > 0).collect()
+    }
+
+    pub(super) fn shrink_to_fit(&self, limbo: &Limbo) {
+        self.index.shrink_to_fit(limbo);
+    }
+}
+
+impl NamedSet {
+    fn origin(&self) -> NonNull<NamedSet> {
+        use super::block::Element;
+        self.block().origin()
+    }
+
+    fn hash(&self) -> u64 {
+        use super::block::Element;
+        self.block().hash()
+    }
+}

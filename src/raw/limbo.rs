@@ -1,0 +1,434 @@
+//! Where retired memory waits for the epoch, and where it is used again.
+//!
+//! What is unlinked goes into a batch. A full batch is sealed: one deferred call of the epoch
+//! raises its [`Flag`] once every pin of that moment is gone, and does nothing else. Writers look
+//! at the flags and free what is due, a little after each write, so that no reader ever runs a
+//! destructor and no writer runs many at once.
+//!
+//! The state for that, a [`Shelf`], belongs to one thread at a time: a writer swaps it out of its
+//! stripe's slot, has it for itself, and puts it back. One that finds its slot empty (another
+//! thread is at work there, or it is itself inside a destructor called from here) starts another
+//! shelf, so nobody waits. There are never more shelves than threads and nested calls were at
+//! work at once.
+
+use std::alloc::Layout;
+use std::any::Any;
+use std::collections::VecDeque;
+use std::fmt;
+use std::mem::{self, ManuallyDrop};
+use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::{self, NonNull};
+
+use super::block::{Element, Room, give_up};
+use super::flags;
+use super::pad::CachePadded;
+use crate::sync::{self, AtomicTagged, AtomicUsize, Flag, Guard, MODEL, Ordering};
+
+/// Retired things of one batch.
+const BATCH: usize = if MODEL { 1 } else { 64 };
+/// How many a write frees afterwards: more than it can retire, so that limbo drains.
+const PER_WRITE: usize = 3;
+/// How many writes pass between two looks at a shelf that its threads may have left behind.
+const ROUND: usize = 64;
+/// Rooms for elements that a shelf keeps for later.
+const ROOMS: usize = 256;
+
+/// Something unlinked, and how it is freed.
+struct Retired {
+    memory: NonNull<u8>,
+    free: unsafe fn(NonNull<u8>, &mut Rooms),
+}
+
+/// Memory of freed elements of one layout, for new ones.
+struct Rooms {
+    layout: Layout,
+    free: Vec<NonNull<u8>>,
+    release: unsafe fn(NonNull<u8>),
+}
+
+impl Rooms {
+    fn take<E>(&mut self) -> Option<Room<E>> {
+        if Layout::new::<E>() != self.layout {
+            return None;
+        }
+        // SAFETY: `keep` put it here out of a room of the same layout, and this takes it away.
+        self.free.pop().map(|memory| unsafe { Room::from_raw(memory) })
+    }
+
+    fn keep<E>(&mut self, room: Room<E>) {
+        // Freed memory stays out of use under a model, so that a late access is seen.
+        if !MODEL && Layout::new::<E>() == self.layout && self.free.len() < ROOMS {
+            self.free.push(room.into_raw());
+        }
+    }
+}
+
+struct Batch {
+    items: Vec<Retired>,
+    flag: &'static Flag,
+}
+
+struct Shelf {
+    open: Vec<Retired>,
+    sealed: VecDeque<Batch>,
+    rooms: Rooms,
+    /// Emptied vectors of batches, for new ones.
+    vectors: Vec<Vec<Retired>>,
+    /// Raised flags, for new batches.
+    flags: Vec<&'static Flag>,
+    writes: usize,
+    /// Links the shelves for which there was no slot.
+    next: *mut Shelf,
+}
+
+impl Shelf {
+    fn seal(&mut self, guard: &Guard) {
+        let flag = match self.flags.pop() {
+            Some(flag) => {
+                flag.lower();
+                flag
+            }
+            None => flags::take_flag(),
+        };
+        let items = mem::replace(&mut self.open, self.vectors.pop().unwrap_or_default());
+        self.sealed.push_back(Batch { items, flag });
+        guard.raise_when_unpinned(flag);
+    }
+
+    /// Takes the next thing whose time has come.
+    fn due(&mut self) -> Option<Retired> {
+        loop {
+            let batch = self.sealed.front_mut()?;
+            if !batch.flag.is_raised() {
+                return None;
+            }
+            if let Some(item) = batch.items.pop() {
+                return Some(item);
+            }
+            let Some(Batch { items, flag }) = self.sealed.pop_front() else { return None };
+            self.flags.push(flag);
+            if self.vectors.len() < 4 {
+                self.vectors.push(items);
+            }
+        }
+    }
+
+    /// Frees up to `most` things whose time has come; says how many. Runs destructors.
+    fn free_due(&mut self, most: usize) -> usize {
+        for freed in 0..most {
+            let Some(item) = self.due() else { return freed };
+            // SAFETY: it was retired once, and its flag is up, so no pin from before is left.
+            unsafe { (item.free)(item.memory, &mut self.rooms) };
+        }
+        most
+    }
+}
+
+/// The retired memory of one store.
+pub(crate) struct Limbo {
+    slots: Box<[CachePadded<AtomicTagged<Shelf>>]>,
+    /// Shelves that found no slot to go back to.
+    homeless: AtomicTagged<Shelf>,
+    round: AtomicUsize,
+    rooms: Layout,
+    release: unsafe fn(NonNull<u8>),
+}
+
+// SAFETY: a shelf is in one thread's hands at a time, handed on by swap and CAS. What it holds is
+// freed on whichever thread comes by; `Store`, which is what others see, is `Send` and `Sync`
+// only where its elements are.
+unsafe impl Send for Limbo {}
+// SAFETY: as above.
+unsafe impl Sync for Limbo {}
+
+impl Limbo {
+    /// A limbo that keeps memory of elements of type `E` for reuse.
+    pub(super) fn new<E>() -> Self {
+        unsafe fn release<E>(memory: NonNull<u8>) {
+            // SAFETY: the caller's promise: a room's memory, once.
+            drop(unsafe { Room::<E>::from_raw(memory) });
+        }
+        let slots = if MODEL {
+            // One for each thread of a model, unless the model has them share.
+            4
+        } else {
+            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            (threads * 4).next_power_of_two().min(64)
+        };
+        Limbo {
+            slots: (0..slots)
+                .map(|_| CachePadded(AtomicTagged::new(ptr::null_mut())))
+                .collect(),
+            homeless: AtomicTagged::new(ptr::null_mut()),
+            round: AtomicUsize::new(0),
+            rooms: Layout::new::<E>(),
+            release: release::<E>,
+        }
+    }
+
+    /// This thread's shelf, or a new one; its own until the handle drops.
+    fn shelf(&self) -> Held<'_> {
+        let slot = sync::stripe() & (self.slots.len() - 1);
+        self.take(slot).unwrap_or_else(|| Held {
+            limbo: self,
+            slot,
+            shelf: ManuallyDrop::new(Box::new(Shelf {
+                open: Vec::new(),
+                sealed: VecDeque::new(),
+                rooms: Rooms { layout: self.rooms, free: Vec::new(), release: self.release },
+                vectors: Vec::new(),
+                flags: Vec::new(),
+                writes: 0,
+                next: ptr::null_mut(),
+            })),
+        })
+    }
+
+    fn take(&self, slot: usize) -> Option<Held<'_>> {
+        // Acquire: pairs with `put`; the shelf's contents (O15).
+        let shelf = self.slots[slot].0.swap(ptr::null_mut(), Ordering::Acquire);
+        if shelf.is_null() {
+            return None;
+        }
+        // SAFETY: `put` made it from a box, and the swap gave it to us alone.
+        let shelf = ManuallyDrop::new(unsafe { Box::from_raw(shelf) });
+        Some(Held { limbo: self, slot, shelf })
+    }
+
+    fn put(&self, slot: usize, shelf: Box<Shelf>) {
+        let shelf = Box::into_raw(shelf);
+        for i in 0..self.slots.len() {
+            let slot = &self.slots[(slot + i) & (self.slots.len() - 1)].0;
+            // Release: hands the contents to `take` (O15). Relaxed on failure: nothing is read.
+            let put = slot.compare_exchange(
+                ptr::null_mut(),
+                shelf,
+                Ordering::Release,
+                Ordering::Relaxed,
+            );
+            if put.is_ok() {
+                return;
+            }
+        }
+        // Relaxed: validated by the CAS below.
+        let mut head = self.homeless.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: ours until the CAS below succeeds.
+            unsafe { (*shelf).next = head };
+            // Release: hands the contents to `take_homeless` (O15).
+            match self.homeless.compare_exchange(
+                head,
+                shelf,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
+                Err(seen) => head = seen,
+            }
+        }
+    }
+
+    /// Every shelf that found no slot, each ours until its handle drops.
+    fn take_homeless(&self) -> Vec<Held<'_>> {
+        let mut all = Vec::new();
+        // The whole stack at once, so that no head is met twice. Acquire: pairs with `put` (O15).
+        let mut head = self.homeless.swap(ptr::null_mut(), Ordering::Acquire);
+        while !head.is_null() {
+            // SAFETY: `put` made it from a box, and the swap gave us the whole list.
+            let shelf = unsafe { Box::from_raw(head) };
+            head = shelf.next;
+            all.push(Held { limbo: self, slot: 0, shelf: ManuallyDrop::new(shelf) });
+        }
+        all
+    }
+
+    /// Memory for an element, used before if there is some.
+    pub(super) fn room<E>(&self) -> Room<E> {
+        self.shelf().rooms.take().unwrap_or_else(Room::allocate)
+    }
+
+    /// # Safety
+    /// `memory` was unlinked under `guard` or an earlier pin and is retired once; `free` frees it.
+    unsafe fn retire(
+        &self,
+        memory: NonNull<u8>,
+        free: unsafe fn(NonNull<u8>, &mut Rooms),
+        guard: &Guard,
+    ) {
+        let mut shelf = self.shelf();
+        shelf.open.push(Retired { memory, free });
+        if shelf.open.len() >= BATCH {
+            shelf.seal(guard);
+        }
+    }
+
+    /// Gives up the index's count of an element once the epoch has passed.
+    ///
+    /// # Safety
+    /// The element was unlinked under `guard` or an earlier pin, and this is the only call for it.
+    pub(super) unsafe fn retire_element<E: Element>(&self, element: NonNull<E>, guard: &Guard) {
+        unsafe fn free<E: Element>(memory: NonNull<u8>, rooms: &mut Rooms) {
+            // SAFETY: retired once, by the function around this one, and its time has come.
+            if let Some(room) = unsafe { give_up::<E>(memory.cast()) } {
+                rooms.keep(room);
+            }
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.retire(element.cast(), free::<E>, guard) };
+    }
+
+    /// Frees other memory once the epoch has passed, by `free`.
+    ///
+    /// # Safety
+    /// As for `retire_element`; `free` frees `memory`, and runs no code of a user's.
+    pub(super) unsafe fn retire_memory<T: Reclaim>(&self, memory: NonNull<T>, guard: &Guard) {
+        unsafe fn free<T: Reclaim>(memory: NonNull<u8>, _: &mut Rooms) {
+            // SAFETY: retired once, by the function around this one, and its time has come.
+            unsafe { T::reclaim(memory.cast()) };
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.retire(memory.cast(), free::<T>, guard) };
+    }
+
+    /// Frees a few things whose time has come. Runs destructors, so it does nothing while this
+    /// thread is pinned.
+    pub(super) fn reclaim(&self) {
+        if sync::is_pinned() {
+            return;
+        }
+        let look_around = {
+            let mut shelf = self.shelf();
+            shelf.free_due(PER_WRITE);
+            shelf.writes = shelf.writes.wrapping_add(1);
+            shelf.writes % ROUND == 0
+        };
+        if look_around {
+            // Relaxed: any order of visits will do.
+            let slot = self.round.fetch_add(1, Ordering::Relaxed) & (self.slots.len() - 1);
+            if let Some(mut shelf) = self.take(slot) {
+                shelf.free_due(BATCH);
+            }
+        }
+    }
+
+    /// Seals what is open and frees what is due, everywhere. Runs destructors, so while this
+    /// thread is pinned it only seals.
+    pub(super) fn collect(&self) {
+        let pinned = sync::is_pinned();
+        self.each_shelf(|shelf| {
+            if !shelf.open.is_empty() {
+                shelf.seal(&sync::pin());
+            }
+        });
+        if pinned {
+            return;
+        }
+        // The epoch has to advance twice before what was retired in it is due.
+        for _ in 0..3 {
+            sync::pin().advance();
+        }
+        self.each_shelf(|shelf| {
+            shelf.free_due(usize::MAX);
+        });
+    }
+
+    fn each_shelf(&self, mut each: impl FnMut(&mut Shelf)) {
+        for slot in 0..self.slots.len() {
+            if let Some(mut shelf) = self.take(slot) {
+                each(&mut shelf);
+            }
+        }
+        for mut shelf in self.take_homeless() {
+            each(&mut shelf);
+        }
+    }
+}
+
+impl fmt::Debug for Limbo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limbo").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Limbo {
+    fn drop(&mut self) {
+        let mut first_panic = None;
+        // Nobody is pinned through this store any more: `&mut` says so. What is raised later
+        // only finds its flag.
+        loop {
+            let mut shelves: Vec<_> =
+                (0..self.slots.len()).filter_map(|slot| self.take(slot)).collect();
+            shelves.extend(self.take_homeless());
+            if shelves.is_empty() {
+                break;
+            }
+            for held in shelves {
+                let mut held = ManuallyDrop::new(held);
+                // SAFETY: taken out once: the handle around it is never dropped.
+                let mut shelf = *unsafe { ManuallyDrop::take(&mut held.shelf) };
+                let batches = shelf.sealed.into_iter();
+                let (items, flags): (Vec<_>, Vec<_>) = batches.map(|b| (b.items, b.flag)).unzip();
+                for item in items.into_iter().flatten().chain(shelf.open) {
+                    let rooms = &mut shelf.rooms;
+                    // SAFETY: retired once; nobody can be reading it, so its time has come.
+                    keep_first(&mut first_panic, || unsafe { (item.free)(item.memory, rooms) });
+                }
+                for memory in shelf.rooms.free.drain(..) {
+                    // SAFETY: `keep` put it there out of a room of this layout.
+                    unsafe { (shelf.rooms.release)(memory) };
+                }
+                flags.into_iter().chain(shelf.flags).for_each(flags::give_flag);
+            }
+        }
+        if let Some(panic) = first_panic
+            && !std::thread::panicking()
+        {
+            resume_unwind(panic);
+        }
+    }
+}
+
+/// Runs `f`, and remembers its panic unless an earlier one is remembered.
+pub(super) fn keep_first(first: &mut Option<Box<dyn Any + Send>>, f: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
+        first.get_or_insert(panic);
+    }
+}
+
+/// Memory that is not an element: tables, sets' chunks.
+pub(super) trait Reclaim {
+    /// Frees it. Runs no code of a user's.
+    ///
+    /// # Safety
+    /// Nobody can reach it any more, and this is the only call for it.
+    unsafe fn reclaim(this: NonNull<Self>);
+}
+
+/// A shelf in this thread's hands.
+struct Held<'l> {
+    limbo: &'l Limbo,
+    slot: usize,
+    shelf: ManuallyDrop<Box<Shelf>>,
+}
+
+impl Deref for Held<'_> {
+    type Target = Shelf;
+    fn deref(&self) -> &Shelf {
+        &self.shelf
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut Shelf {
+        &mut self.shelf
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        // SAFETY: taken out once: the handle is gone after this.
+        let shelf = unsafe { ManuallyDrop::take(&mut self.shelf) };
+        self.limbo.put(self.slot, shelf);
+    }
+}

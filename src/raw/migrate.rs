@@ -1,0 +1,320 @@
+//! Growing, rebuilding and halving: moving a table's chains into its successor, by anyone.
+//!
+//! A *group* is what must move together: one source chain, or the two that halving merges into
+//! one. Moving a group is idempotent and deterministic, so that any number of helpers may do it
+//! at once and none is waited for. Chunks of groups are handed out by a cursor; after the first
+//! round, helpers look for chunks that a stalled one has left unfinished.
+
+use std::ptr::NonNull;
+
+use smallvec::SmallVec;
+
+use super::block::{Element, element};
+use super::limbo::Reclaim;
+use super::primary::{Context, Index, PER_BUCKET};
+use super::table::{Bucket, CHUNK, SLOTS, Table};
+use super::word::{Link, Word};
+use crate::sync::{Mutant, Ordering, mutant, pin};
+
+/// Committed words of one group, in the order every helper meets them in.
+type Words<E> = SmallVec<[Word<E>; 16]>;
+
+/// How a table's groups map to its successor's chains.
+#[derive(Clone, Copy)]
+struct Plan {
+    /// Groups: the smaller of the two tables' bucket counts.
+    groups: usize,
+    /// Source chains of a group: `group` and, when halving, `group + groups`.
+    sources: usize,
+    /// Target chains of a group: `group` and, when growing, `group + groups`.
+    targets: usize,
+}
+
+impl Plan {
+    fn of<E>(table: Table<'_, E>, next: Table<'_, E>) -> Plan {
+        let groups = table.buckets().min(next.buckets());
+        Plan {
+            groups,
+            sources: table.buckets() / groups,
+            targets: next.buckets() / groups,
+        }
+    }
+
+    fn chunks(self) -> usize {
+        self.groups.div_ceil(CHUNK)
+    }
+
+    /// All chunks of word `index` of the bitmap.
+    fn full(self, index: usize) -> u64 {
+        match self.chunks() - index * 64 {
+            rest if rest < 64 => (1 << rest) - 1,
+            _ => u64::MAX,
+        }
+    }
+
+    fn words(self) -> usize {
+        self.chunks().div_ceil(64)
+    }
+}
+
+impl<E: Element> Index<E> {
+    /// What a write does in a table that has a successor: its own chain, so that it may go on in
+    /// the successor, one chunk for the common good, and the last step if all is done.
+    pub(super) fn help<'g>(
+        &self,
+        table: Table<'g, E>,
+        next: Table<'g, E>,
+        hash: u64,
+        context: &Context<'g>,
+    ) {
+        let plan = Plan::of(table, next);
+        Self::migrate(table, next, plan, table.index(hash));
+        let mut complete = false;
+        if let Some(chunks) = context.chunks.get().checked_sub(1) {
+            context.chunks.set(chunks);
+            complete = Self::help_chunk(table, next, plan);
+        }
+        // Acquire: pairs with the count of the last chunk; every MIGRATED before it (O6).
+        if complete || table.header().finished.load(Ordering::Acquire) >= plan.chunks() {
+            self.promote(table, next, context);
+        }
+    }
+
+    /// Migrates one chunk, if there is one left; says whether it knows that all are done.
+    fn help_chunk(table: Table<'_, E>, next: Table<'_, E>, plan: Plan) -> bool {
+        // Relaxed: hands out numbers.
+        let turn = table.header().cursor.fetch_add(1, Ordering::Relaxed);
+        if turn < plan.chunks() {
+            Self::migrate_chunk(table, next, plan, turn);
+            return false;
+        }
+        // Later rounds: one word of the bitmap a turn.
+        let word = (turn - plan.chunks()) % plan.words();
+        // Acquire: pairs with `fetch_or` in `migrate_chunk` (O6).
+        let missing = !table.done(word).load(Ordering::Acquire) & plan.full(word);
+        if missing != 0 {
+            let chunk = word * 64 + missing.trailing_zeros() as usize;
+            Self::migrate_chunk(table, next, plan, chunk);
+        }
+        // Once a round, a look at the whole bitmap: whoever set the last bit may have stalled
+        // before it counted it.
+        word + 1 == plan.words() && Self::all_done(table, plan)
+    }
+
+    fn all_done(table: Table<'_, E>, plan: Plan) -> bool {
+        // Acquire: as in `help_chunk` (O6).
+        (0..plan.words()).all(|w| table.done(w).load(Ordering::Acquire) == plan.full(w))
+    }
+
+    fn migrate_chunk(table: Table<'_, E>, next: Table<'_, E>, plan: Plan, chunk: usize) {
+        #[cfg(test)]
+        crate::probe::count(crate::probe::Event::ChunkMigrated);
+        for group in chunk * CHUNK..((chunk + 1) * CHUNK).min(plan.groups) {
+            for source in 0..plan.sources {
+                Self::migrate(table, next, plan, group + source * plan.groups);
+            }
+        }
+        let bit = 1 << (chunk % 64);
+        // AcqRel: Release puts every MIGRATED of the chunk before the bit (O6).
+        if table.done(chunk / 64).fetch_or(bit, Ordering::AcqRel) & bit == 0 {
+            // AcqRel: the same for the count.
+            table.header().finished.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Moves the group of source chain `own`; afterwards that chain is MIGRATED.
+    fn migrate(table: Table<'_, E>, next: Table<'_, E>, plan: Plan, own: usize) {
+        let group = own & (plan.groups - 1);
+        let sources: SmallVec<[&Bucket<E>; 2]> =
+            (0..plan.sources).map(|s| table.bucket(group + s * plan.groups)).collect();
+        // Steps 1 and 2. Not MIGRATED, seen while pinned, is the licence to touch the elements of
+        // all the group's chains: nothing of them is retired through the successor before (I5).
+        let mine = table.bucket(own);
+        if mine.overflow.load().is_migrated() {
+            return;
+        }
+        if sources.iter().any(|source| source.overflow.load().is_migrated()) {
+            // The targets are complete; whoever completed them has not come to our chain yet.
+            mine.overflow.mark_migrated();
+            return;
+        }
+        if mutant(Mutant::MigratedBeforeFill) {
+            sources.iter().for_each(|source| source.overflow.mark_migrated());
+        }
+        // Step 3: always in this order, whoever helps, so that all collect the same list.
+        let mut moved = Words::<E>::new();
+        for source in &sources {
+            let mut bucket = *source;
+            loop {
+                for slot in &bucket.slots {
+                    let word = slot.freeze();
+                    if word.is_committed() {
+                        moved.push(word.without_frozen());
+                    }
+                }
+                match table.follow(bucket.overflow.freeze()) {
+                    Some(further) => bucket = further,
+                    None => break,
+                }
+            }
+        }
+        // Step 4.
+        if plan.targets == 1 {
+            Self::fill(next, group, &moved);
+        } else {
+            let (mut low, mut high) = (Words::<E>::new(), Words::<E>::new());
+            for word in moved {
+                // SAFETY: read from a slot of this index while pinned, see the licence (I5, I8).
+                let hash = unsafe { element(word.element()) }.block().hash();
+                if next.index(hash) == group { low.push(word) } else { high.push(word) }
+            }
+            Self::fill(next, group, &low);
+            Self::fill(next, group + plan.groups, &high);
+        }
+        // Step 5: every word of every target is written (I4).
+        sources.iter().for_each(|source| source.overflow.mark_migrated());
+    }
+
+    /// Fills chain `index` of a successor. The content of a slot depends on `words` alone.
+    ///
+    /// A fresh page is written before it is read: a read would map the zero page, and the write
+    /// after it would fault again.
+    fn fill(next: Table<'_, E>, index: usize, words: &[Word<E>]) {
+        let mut first = [Word::EMPTY; SLOTS];
+        let mut rest = Words::<E>::new();
+        for &word in words {
+            let preferred = &mut first[word.fingerprint().preferred(SLOTS)];
+            if *preferred == Word::EMPTY { *preferred = word } else { rest.push(word) }
+        }
+        let mut vacant = first.iter_mut().filter(|word| **word == Word::EMPTY);
+        let surplus = rest.iter().position(|&word| match vacant.next() {
+            Some(place) => {
+                *place = word;
+                false
+            }
+            None => true,
+        });
+        let target = next.bucket(index);
+        for (slot, word) in target.slots.iter().zip(first) {
+            // False: another helper has written the same.
+            slot.fill(word);
+        }
+        let surplus = surplus.map_or(&[][..], |from| &rest[from..]);
+        let mut link = Link::END;
+        for words in surplus.rchunks(SLOTS) {
+            let mut all = [Word::EMPTY; SLOTS];
+            all[..words.len()].copy_from_slice(words);
+            let bucket = next.overflow_bucket();
+            // Relaxed: figures for the trigger of growth.
+            next.header().filled.fetch_add(1, Ordering::Relaxed);
+            // SAFETY: an arena bucket of our own, in nobody's sight. If another helper's chain is
+            // linked instead, this one stays unused with the table.
+            unsafe { bucket.write(Bucket::filled(all, link)) };
+            link = Link::to(bucket.as_ptr());
+        }
+        target.overflow.fill(link);
+    }
+
+    /// The last step: the successor of a wholly migrated root becomes the root.
+    fn promote<'g>(&self, table: Table<'g, E>, next: Table<'g, E>, context: &Context<'g>) {
+        if self.swap_root(table, next) {
+            let memory = OldTable::pack(table);
+            // SAFETY: no longer the root, and every chain leads on to the successor for those who
+            // are in it; we won the CAS, so this is the only retirement.
+            unsafe { context.limbo.retire_memory(memory, context.guard) };
+        }
+    }
+
+    /// Starts a successor if the table is the root and crowded: overflow buckets in use for more
+    /// than an eighth of the buckets.
+    pub(super) fn grow_if_crowded(&self, table: Table<'_, E>) {
+        if table.overflowed() <= table.buckets() / 8 || table.next().is_some() {
+            return;
+        }
+        let buckets = table.buckets();
+        let len = self.len();
+        let log2 = if len >= (PER_BUCKET - 1).max(1) * buckets {
+            table.log2() + 1
+        } else if len < buckets / 4 {
+            table.log2() - 1
+        } else {
+            // Crowded by what was there, or by keys of equal hashes: the same size, rebuilt.
+            table.log2()
+        };
+        self.start(table, log2);
+    }
+
+    /// Gives the root a successor of that size, if it has none. A successor that is still being
+    /// filled never gets one.
+    fn start(&self, table: Table<'_, E>, log2: u32) {
+        if !self.is_root(table) || table.next().is_some() {
+            return;
+        }
+        let next = Table::allocate(log2);
+        if !table.set_next(next) {
+            // SAFETY: shared with nobody.
+            unsafe { next.free() };
+        }
+    }
+
+    /// Halves or doubles, step by step and each step to its end, towards `1 << log2` buckets.
+    ///
+    /// Writers that crowd the table meanwhile may turn it round; it does not fight them for ever.
+    pub(super) fn resize_to(&self, log2: u32, limbo: &super::limbo::Limbo) {
+        for _ in 0..2 * usize::BITS {
+            let guard = pin();
+            let context = Context::new(&guard, limbo);
+            let table = self.root(&guard);
+            let Some(next) = table.next() else {
+                match log2.cmp(&table.log2()) {
+                    std::cmp::Ordering::Less => self.start(table, table.log2() - 1),
+                    std::cmp::Ordering::Greater => self.start(table, table.log2() + 1),
+                    std::cmp::Ordering::Equal => return,
+                }
+                continue;
+            };
+            let plan = Plan::of(table, next);
+            for word in 0..plan.words() {
+                loop {
+                    // Acquire: as in `help_chunk` (O6).
+                    let missing = !table.done(word).load(Ordering::Acquire) & plan.full(word);
+                    if missing == 0 {
+                        break;
+                    }
+                    let chunk = word * 64 + missing.trailing_zeros() as usize;
+                    Self::migrate_chunk(table, next, plan, chunk);
+                }
+            }
+            self.promote(table, next, &context);
+        }
+    }
+
+    /// Starts a migration, for tests: to a table `by` doublings larger.
+    #[cfg(any(process_registry_loom, process_registry_shuttle))]
+    pub(super) fn start_resize(&self, by: i32, context: &Context<'_>) {
+        let table = self.root(context.guard);
+        self.start(table, table.log2().saturating_add_signed(by));
+    }
+}
+
+/// An old table on its way to the allocator: the address of its first bucket, packed with its
+/// size, as a pointer to something of no size.
+struct OldTable<E>(std::marker::PhantomData<E>);
+
+impl<E> OldTable<E> {
+    fn pack(table: Table<'_, E>) -> NonNull<Self> {
+        // The packed word keeps the provenance of the whole allocation.
+        NonNull::new(table.pack()).expect("a table has an address").cast()
+    }
+}
+
+impl<E> Reclaim for OldTable<E> {
+    unsafe fn reclaim(this: NonNull<Self>) {
+        // SAFETY: packed by `pack`; retired once, and its time has come.
+        unsafe {
+            if let Some(table) = Table::<E>::unpack(this.as_ptr().cast()) {
+                table.free();
+            }
+        }
+    }
+}

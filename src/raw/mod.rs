@@ -1,0 +1,42 @@
+//! The unsafe core: it knows keys, values and names, and nothing of registries.
+//!
+//! ```text
+//! store ─► operation ─► directory ─► members ─► chunks ─► chunk
+//!   │          │            │
+//!   ├──────────┴────────────┴─► primary (resolve, migrate, walk, batch) ─► table ─► word
+//!   └─► limbo ─► block
+//! ```
+//!
+//! Who may touch what: only `word` knows the bits of slot words; only `primary`, `resolve` and
+//! `migrate` change them; only `operation` claims and gives back member slots; only `limbo`
+//! decides when memory is freed. No safe call from outside this module can break memory.
+#![allow(unsafe_code)]
+
+mod batch;
+mod block;
+mod chunk;
+mod chunks;
+mod directory;
+mod flags;
+mod limbo;
+mod members;
+mod migrate;
+#[cfg(any(process_registry_loom, process_registry_shuttle))]
+pub mod model_api;
+mod operation;
+mod pad;
+mod prefetch;
+mod primary;
+mod resolve;
+mod store;
+mod table;
+mod walk;
+mod word;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use block::{Block, Counted, Dim, Draft, Element};
+pub(crate) use primary::{Found, Held};
+pub(crate) use store::{Members, PinnedRef, Store, Verdict};
+pub(crate) use walk::Walk;

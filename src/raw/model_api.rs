@@ -1,0 +1,352 @@
+//! The door for the model checkers: a store of small elements, and the models' switches.
+//!
+//! Compiled only under the models' cfgs. What the methods do is what the registry does with the
+//! core, no more.
+
+use std::fmt;
+
+use smol_str::SmolStr;
+
+use super::block::{Block, Counted, Dim, Draft, Element};
+use super::primary::{Context, Found};
+use super::store::Store;
+use crate::sync::{Guard, control};
+
+/// A key: equal by its number, hashed as the model wants it.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// What makes two keys equal.
+    pub id: u8,
+    /// The low bits choose the bucket, the upper sixteen are the fingerprint, and bit 62 is the
+    /// preferred slot.
+    pub hash: u64,
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+impl Eq for Key {}
+
+#[derive(Debug)]
+struct Value {
+    number: u64,
+    names: Vec<(Dim, SmolStr)>,
+}
+
+struct Toy(Block<Toy>);
+
+impl Element for Toy {
+    type Key = Key;
+    type Value = Value;
+
+    fn wrap(block: Block<Self>) -> Self {
+        Toy(block)
+    }
+    fn block(&self) -> &Block<Self> {
+        &self.0
+    }
+    fn block_mut(&mut self) -> &mut Block<Self> {
+        &mut self.0
+    }
+    fn names<'v>(value: &'v Value, each: &mut dyn FnMut(Dim, &'v SmolStr)) {
+        value.names.iter().for_each(|(dim, name)| each(*dim, name));
+    }
+    fn is_live(value: &Value) -> bool {
+        value.number != 0
+    }
+}
+
+/// The dimension of a name: the second one for those that begin with `@`.
+fn dim(name: &str) -> Dim {
+    if name.starts_with('@') { Dim::SECOND } else { Dim::FIRST }
+}
+
+/// A store of toys.
+pub struct Toys {
+    store: Store<Toy>,
+}
+
+impl fmt::Debug for Toys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Toys").finish_non_exhaustive()
+    }
+}
+
+/// A pin that a model holds.
+#[derive(Debug)]
+pub struct Pin(Guard);
+
+/// A counted reference that a model holds.
+pub struct Owned(Counted<Toy>);
+
+impl fmt::Debug for Owned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Owned").finish_non_exhaustive()
+    }
+}
+
+impl Owned {
+    /// The number it was put in with.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.0.block().value().number
+    }
+}
+
+impl Clone for Owned {
+    fn clone(&self) -> Self {
+        Owned(self.0.clone())
+    }
+}
+
+impl Toys {
+    /// A store for so many elements; two fit a bucket.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        control::blocks();
+        Toys { store: Store::new(capacity) }
+    }
+
+    fn draft(&self, key: Key, number: u64, names: &[&str]) -> Draft<Toy> {
+        let names = names.iter().map(|name| (dim(name), SmolStr::new(name))).collect();
+        self.store.draft(key.hash, key, Value { number, names })
+    }
+
+    /// Inserts or replaces; says what was there.
+    pub fn put(&self, key: Key, number: u64, names: &[&str]) -> Option<u64> {
+        let guard = self.store.pin();
+        let mut operation = self.store.operation(key.hash, &guard);
+        let mut draft = self.draft(key, number, names);
+        loop {
+            match operation.locate(|toy| *toy.0.key() == key) {
+                Some(base) => match operation.replace(&base, draft, || true) {
+                    Ok(_) => return Some(base.entry().0.value().number),
+                    Err(again) => draft = again,
+                },
+                None => match operation.insert(draft) {
+                    Ok(_) => return None,
+                    Err(again) => draft = again,
+                },
+            }
+        }
+    }
+
+    /// Inserts if absent; says whether it did.
+    pub fn insert(&self, key: Key, number: u64, names: &[&str]) -> bool {
+        let guard = self.store.pin();
+        let mut operation = self.store.operation(key.hash, &guard);
+        let draft = self.draft(key, number, names);
+        operation.insert(draft).is_ok()
+    }
+
+    /// Replaces if present; says what was there.
+    pub fn replace(&self, key: Key, number: u64, names: &[&str]) -> Option<u64> {
+        let guard = self.store.pin();
+        let mut operation = self.store.operation(key.hash, &guard);
+        let mut draft = self.draft(key, number, names);
+        loop {
+            let base = operation.locate(|toy| *toy.0.key() == key)?;
+            match operation.replace(&base, draft, || true) {
+                Ok(_) => return Some(base.entry().0.value().number),
+                Err(again) => draft = again,
+            }
+        }
+    }
+
+    /// Removes; says what was there.
+    pub fn remove(&self, key: Key) -> Option<u64> {
+        let guard = self.store.pin();
+        let mut operation = self.store.operation(key.hash, &guard);
+        loop {
+            let base = operation.locate(|toy| *toy.0.key() == key)?;
+            if operation.remove(&base, || true) {
+                return Some(base.entry().0.value().number);
+            }
+        }
+    }
+
+    /// The number of a key.
+    #[must_use]
+    pub fn get(&self, key: Key) -> Option<u64> {
+        let guard = self.store.pin();
+        let found = self.store.find(key.hash, |k| *k == key, &guard)?;
+        Some(found.entry().0.value().number)
+    }
+
+    /// The number of a key, by a batch of two.
+    #[must_use]
+    pub fn get_both(&self, keys: [Key; 2]) -> [Option<u64>; 2] {
+        let guard = self.store.pin();
+        let hashes = keys.map(|key| key.hash);
+        let found = self.store.find_many(&hashes, |i, k| *k == keys[i], &guard);
+        found.map(|found| found.map(|found| found.entry().0.value().number))
+    }
+
+    /// The number of a key, if it is greater than what the clock says: as an expiry is read.
+    pub fn get_unexpired(&self, key: Key, now: impl Fn() -> u64) -> Option<u64> {
+        let guard = self.store.pin();
+        loop {
+            let found = self.store.find(key.hash, |k| *k == key, &guard)?;
+            let deadline = found.entry().0.value().number;
+            if deadline > now() {
+                return Some(deadline);
+            }
+            if found.unchanged() {
+                return None;
+            }
+        }
+    }
+
+    /// A counted reference to a key's element.
+    #[must_use]
+    pub fn own(&self, key: Key) -> Option<Owned> {
+        let guard = self.store.pin();
+        let found = self.store.find(key.hash, |k| *k == key, &guard)?;
+        Some(Owned(found.entry().0.share()))
+    }
+
+    /// What carries a name, sorted: the keys' and the values' numbers.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Vec<(u8, u64)> {
+        let guard = self.store.pin();
+        let found: Vec<_> = self.store.members(dim(name), name, &guard).collect();
+        once_each(&found)
+    }
+
+    /// Everything, sorted: the keys' and the values' numbers.
+    #[must_use]
+    pub fn walk(&self) -> Vec<(u8, u64)> {
+        let guard = self.store.pin();
+        let found: Vec<_> = self.store.walk(&guard).collect();
+        once_each(&found)
+    }
+
+    /// The names of the first dimension that have members, sorted, with how many.
+    #[must_use]
+    pub fn names(&self) -> Vec<(String, usize)> {
+        let guard = self.store.pin();
+        let names = self.store.names(Dim::FIRST, &guard);
+        let mut names: Vec<_> = names.iter().map(|(n, m)| (n.to_string(), *m)).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// How many members the set of a name counts.
+    #[must_use]
+    pub fn member_count(&self, name: &str) -> usize {
+        let guard = self.store.pin();
+        self.store.member_count(dim(name), name, &guard)
+    }
+
+    /// The counted length.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.store.len()
+    }
+
+    /// Whether the counted length is zero.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The counted length of those whose number is not zero.
+    #[must_use]
+    pub fn live_len(&self) -> usize {
+        self.store.live_len()
+    }
+
+    /// How many elements the root table is meant for.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.store.capacity()
+    }
+
+    /// Gives the root a successor, `by` doublings larger, and migrates nothing.
+    pub fn start_resize(&self, by: i32) {
+        let guard = self.store.pin();
+        self.store.primary.start_resize(by, &Context::new(&guard, &self.store.limbo));
+    }
+
+    /// Migrates what is left to migrate.
+    pub fn finish_resize(&self) {
+        let log2 = {
+            let guard = self.store.pin();
+            let root = self.store.primary.root(&guard);
+            root.next().unwrap_or(root).log2()
+        };
+        self.store.primary.resize_to(log2, &self.store.limbo);
+    }
+
+    /// Frees a little of what is due.
+    pub fn reclaim(&self) {
+        self.store.reclaim();
+    }
+
+    /// Frees all that is due.
+    pub fn collect(&self) {
+        self.store.collect();
+    }
+
+    /// A pin to hold.
+    #[must_use]
+    pub fn pin(&self) -> Pin {
+        Pin(self.store.pin())
+    }
+}
+
+impl Pin {
+    /// Lets go of the past.
+    pub fn repin(&mut self) {
+        self.0.repin();
+    }
+}
+
+/// What a query does at its end, still pinned: of a key met twice, the later one counts, if the
+/// earlier one says that it has been superseded.
+fn once_each(found: &[Found<'_, Toy>]) -> Vec<(u8, u64)> {
+    let mut all = Vec::new();
+    for (i, one) in found.iter().enumerate() {
+        let block = &one.entry().0;
+        let again = || found[i + 1..].iter().any(|other| other.entry().0.key() == block.key());
+        if !(block.superseded() && again()) {
+            all.push((block.key().id, block.value().number));
+        }
+    }
+    all.sort_unstable();
+    all
+}
+
+/// Switches a seeded bug on by its name, and every other off; says whether there is one.
+#[cfg(process_registry_mutants)]
+pub fn set_mutant(name: &str) -> bool {
+    use crate::sync::{Mutant, switch};
+    let found = Mutant::ALL.iter().find(|mutant| format!("{mutant:?}") == name);
+    switch::set(found.map_or(0, |mutant| *mutant as u32));
+    found.is_some()
+}
+
+/// The names of the seeded bugs.
+#[cfg(process_registry_mutants)]
+#[must_use]
+pub fn mutants() -> Vec<String> {
+    crate::sync::Mutant::ALL.iter().map(|mutant| format!("{mutant:?}")).collect()
+}
+
+/// Whether loads are done as read-modify-writes.
+pub fn loads_as_rmw(on: bool) {
+    control::loads_as_rmw(on);
+}
+
+/// Whether all threads share one stripe of everything.
+pub fn one_stripe(on: bool) {
+    control::one_stripe(on);
+}
+
+/// Blocks of memory that are alive.
+#[must_use]
+pub fn blocks() -> isize {
+    control::blocks()
+}

@@ -1,0 +1,211 @@
+//! One write operation: what it claims, what it publishes, what it gives back.
+//!
+//! Claims belong to the operation, not to an element: an element that was killed hands them to its
+//! successor. Before the compare-and-swap that publishes an element, each of its names has a slot:
+//! the one of the element it replaces, if that has the name too, else one claimed here. After it,
+//! the winner gives back what the old element had and the new one has not. Nobody else does.
+
+use smallvec::SmallVec;
+use smol_str::SmolStr;
+use std::ptr::NonNull;
+
+use super::block::{Dim, Draft, Element, Places, element};
+use super::members::Place;
+use super::primary::{Context, Held};
+use super::store::Store;
+use crate::sync::{Guard, Mutant, mutant};
+
+/// One write. Dropped, it gives back what it claimed and did not use.
+pub(crate) struct Operation<'g, E: Element> {
+    store: &'g Store<E>,
+    hash: u64,
+    context: Context<'g>,
+    claims: SmallVec<[Place; 2]>,
+    /// How many of the claims, the first ones, the element being published has.
+    used: usize,
+    /// Whether the element being inserted counts as live.
+    live: bool,
+}
+
+impl<'g, E: Element> Operation<'g, E> {
+    pub(super) fn new(store: &'g Store<E>, hash: u64, guard: &'g Guard) -> Self {
+        Operation {
+            store,
+            hash,
+            context: Context::new(guard, &store.limbo),
+            claims: SmallVec::new(),
+            used: 0,
+            live: false,
+        }
+    }
+
+    /// The current element of this operation's hash that `accept` takes. Helps a migration first.
+    pub(crate) fn locate(&mut self, accept: impl FnMut(&E) -> bool) -> Option<Held<'g, E>> {
+        self.store.primary.locate(self.hash, accept, &self.context)
+    }
+
+    /// Publishes `draft` in the place of `base`. `still` is asked right before the
+    /// compare-and-swap. On a conflict the draft comes back: locate again.
+    pub(crate) fn replace(
+        &mut self,
+        base: &Held<'g, E>,
+        mut draft: Draft<E>,
+        still: impl FnOnce() -> bool,
+    ) -> Result<&'g E, Draft<E>> {
+        debug_assert_eq!(draft.hash(), self.hash);
+        self.plan(Some(base.entry()), &mut draft);
+        if !still() {
+            return Err(draft);
+        }
+        let live = E::is_live(draft.value());
+        let new = draft.into_raw();
+        if !self.store.primary.replace(base, new) {
+            // SAFETY: from `into_raw`; the compare-and-swap failed, so it was not published.
+            return Err(unsafe { Draft::from_raw(new) });
+        }
+        self.keep_used();
+        // SAFETY: published under this operation's guard (I8).
+        let new = unsafe { element(new.as_ptr()) };
+        let was_live = E::is_live(base.entry().block().value());
+        self.store.live.add(isize::from(live) - isize::from(was_live));
+        self.retire(base.entry(), new.block().places());
+        Ok(new)
+    }
+
+    /// Publishes `draft`, whose key is absent. If it is not, the draft comes back: locate again.
+    pub(crate) fn insert(&mut self, mut draft: Draft<E>) -> Result<&'g E, Draft<E>>
+    where
+        E::Key: Eq + Clone,
+    {
+        debug_assert_eq!(draft.hash(), self.hash);
+        self.plan(None, &mut draft);
+        self.live = E::is_live(draft.value());
+        let new = self.store.primary.insert(draft, &self.context)?;
+        self.keep_used();
+        // Committed, by whomever: its slots are its own or have been given back by its remover.
+        self.store.live.add(isize::from(self.live));
+        Ok(new)
+    }
+
+    /// Takes `base` out; says whether this call did.
+    pub(crate) fn remove(&mut self, base: &Held<'g, E>, still: impl FnOnce() -> bool) -> bool {
+        if !still() {
+            return false;
+        }
+        if mutant(Mutant::FreeSlotEarly) {
+            self.release(base.entry().block().places(), &Places::new());
+        }
+        if mutant(Mutant::RetireBeforeUnlink) {
+            let old = base.entry().block().origin();
+            // SAFETY: none: this is a seeded bug.
+            unsafe { self.context.limbo.retire_element(old, self.context.guard) };
+        }
+        if !self.store.primary.unlink(base) {
+            return false;
+        }
+        self.store.live.add(-isize::from(E::is_live(base.entry().block().value())));
+        self.retire(base.entry(), &Places::new());
+        true
+    }
+
+    /// Gives every name of the draft a slot: handed on from the base, or this operation's own.
+    fn plan(&mut self, base: Option<&E>, draft: &mut Draft<E>) {
+        let mut places = Places::new();
+        {
+            let mut names: SmallVec<[(Dim, &SmolStr); 4]> = SmallVec::new();
+            E::names(draft.value(), &mut |dim, name| names.push((dim, name)));
+            let mut old: SmallVec<[(Dim, &SmolStr); 4]> = SmallVec::new();
+            if let Some(base) = base
+                && !mutant(Mutant::ClaimAnew)
+            {
+                E::names(base.block().value(), &mut |dim, name| old.push((dim, name)));
+            }
+            for (i, name) in names.iter().enumerate() {
+                // Most often nothing has changed, and a name is where it was.
+                let index = if old.get(i) == Some(name) {
+                    Some(i)
+                } else {
+                    old.iter().position(|other| other == name)
+                };
+                let handed = index.and_then(|i| base.map(|base| base.block().places()[i]));
+                places.push(handed.unwrap_or_else(|| self.own(name.0, name.1)));
+            }
+        }
+        // The used ones first.
+        let mut used = 0;
+        for i in 0..self.claims.len() {
+            if places.contains(&self.claims[i]) {
+                self.claims.swap(i, used);
+                used += 1;
+            }
+        }
+        self.used = used;
+        draft.set_places(places);
+    }
+
+    /// A slot of this operation's own for a name: claimed before, or now.
+    fn own(&mut self, dim: Dim, name: &SmolStr) -> Place {
+        let before = self.claims.iter().find(|place| {
+            // SAFETY: the claim keeps the set.
+            let set = unsafe { place.set.as_ref() };
+            set.set().dim() == dim && set.name() == name
+        });
+        if let Some(&place) = before {
+            return place;
+        }
+        // Room first: a claim must not get lost to a failing allocation.
+        self.claims.reserve(1);
+        let place = self.store.directory(dim).claim(name, self.hash, &self.context);
+        self.claims.push(place);
+        place
+    }
+
+    /// The used claims have gone over to the published element.
+    fn keep_used(&mut self) {
+        self.claims.drain(..self.used);
+        self.used = 0;
+    }
+
+    /// What the winner does about the element it has unpublished, except for the slots that its
+    /// successor has taken over.
+    fn retire(&self, old: &'g E, kept: &Places) {
+        if !mutant(Mutant::FreeSlotEarly) {
+            self.release(old.block().places(), kept);
+        }
+        if mutant(Mutant::RetireBeforeUnlink) {
+            return;
+        }
+        let old: NonNull<E> = old.block().origin();
+        // SAFETY: unlinked by our compare-and-swap, which only one wins.
+        unsafe { self.context.limbo.retire_element(old, self.context.guard) };
+    }
+
+    fn release(&self, places: &Places, kept: &Places) {
+        for (i, place) in places.iter().enumerate() {
+            if kept.get(i) != Some(place) && !kept.contains(place) {
+                self.release_place(*place);
+            }
+        }
+    }
+
+    fn release_place(&self, place: Place) {
+        // SAFETY: a set is kept by the claim that is given up here.
+        let dim = unsafe { place.set.as_ref() }.set().dim();
+        // SAFETY: claimed in that directory; given back once, by the winner of the CAS that
+        // unpublished its element, or by the operation that did not use it.
+        unsafe { self.store.directory(dim).release(place, &self.context) };
+    }
+}
+
+impl<E: Element> Drop for Operation<'_, E> {
+    fn drop(&mut self) {
+        if self.context.escaped.get() {
+            // The insert unwound out of the user's code, but a helper had committed its element.
+            self.store.live.add(isize::from(self.live));
+            self.keep_used();
+        }
+        while let Some(place) = self.claims.pop() {
+            self.release_place(place);
+        }
+    }
+}

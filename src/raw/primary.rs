@@ -1,0 +1,527 @@
+//! The hash index: finding, inserting, replacing and removing elements.
+//!
+//! The protocol with its proof is in the crate's `design` page; step numbers below are its.
+
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use super::block::{Draft, Element, element, give_up, salvage};
+use super::limbo::{Limbo, keep_first};
+use super::resolve::{Fate, Published, same_key};
+use super::table::{Bucket, SLOTS, Table};
+use super::walk::Walk;
+use super::word::{Fingerprint, Link, Slot, Word};
+use crate::striped::Striped;
+use crate::sync::{AtomicTagged, Guard, MODEL, Mutant, Ordering, mutant};
+
+/// Elements a bucket is meant for; a table of `n` buckets holds `n` times as many before it
+/// grows, about.
+pub(super) const PER_BUCKET: usize = if MODEL { 2 } else { 4 };
+
+/// What an operation carries through the index: the pin it works under, where it retires to, and
+/// how much it may still do for a migration.
+pub(super) struct Context<'g> {
+    pub(super) guard: &'g Guard,
+    pub(super) limbo: &'g Limbo,
+    /// Chunks the operation may still migrate besides its own buckets.
+    pub(super) chunks: Cell<usize>,
+    /// Set when an insert that unwinds finds that its element was committed all the same.
+    pub(super) escaped: Cell<bool>,
+}
+
+impl<'g> Context<'g> {
+    pub(super) fn new(guard: &'g Guard, limbo: &'g Limbo) -> Self {
+        Context { guard, limbo, chunks: Cell::new(1), escaped: Cell::new(false) }
+    }
+}
+
+/// A lock-free hash index of elements.
+pub(super) struct Index<E: Element> {
+    /// The packed handle of the oldest table that is not wholly migrated.
+    root: AtomicTagged<Bucket<E>>,
+    count: Striped,
+    _owns: PhantomData<E>,
+}
+
+impl<E: Element> fmt::Debug for Index<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Index").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// An element as a reader met it.
+pub(crate) struct Found<'g, E: Element> {
+    element: &'g E,
+    slot: &'g Slot<E>,
+    word: Word<E>,
+    head: &'g Bucket<E>,
+}
+
+impl<'g, E: Element> Found<'g, E> {
+    pub(super) fn new(
+        element: &'g E,
+        slot: &'g Slot<E>,
+        word: Word<E>,
+        head: &'g Bucket<E>,
+    ) -> Self {
+        Found { element, slot, word, head }
+    }
+
+    /// The element.
+    #[inline]
+    pub(crate) fn entry(&self) -> &'g E {
+        self.element
+    }
+
+    /// Whether the element is still the current one of its key, by a load made now. It may say no
+    /// about one that is; the caller then looks again.
+    pub(crate) fn unchanged(&self) -> bool {
+        if mutant(Mutant::NoSecondLoad) {
+            return true;
+        }
+        // A frozen word stays as it is for ever; it is current until its chain is MIGRATED,
+        // because no writer works in the successor before.
+        self.slot.load() == self.word
+            && !(self.word.is_frozen() && self.head.overflow.load().is_migrated())
+    }
+}
+
+/// An element as a writer met it: what a compare-and-swap expects.
+pub(crate) struct Held<'g, E: Element> {
+    element: &'g E,
+    slot: &'g Slot<E>,
+    word: Word<E>,
+}
+
+impl<'g, E: Element> Held<'g, E> {
+    /// The element.
+    pub(crate) fn entry(&self) -> &'g E {
+        self.element
+    }
+}
+
+/// What an insert's scan of a chain found.
+enum Scan<'g, E> {
+    Present,
+    Frozen,
+    Vacant { slot: &'g Slot<E>, word: Word<E>, position: usize },
+    Full { last: &'g Bucket<E>, link: Link<E>, position: usize },
+}
+
+impl<E: Element> Index<E> {
+    /// An index for `capacity` elements before it grows.
+    pub(super) fn new(capacity: usize) -> Self {
+        let table = Table::<E>::allocate(Self::log2_for(capacity));
+        Index {
+            root: AtomicTagged::new(table.pack()),
+            count: Striped::new(),
+            _owns: PhantomData,
+        }
+    }
+
+    /// The size of a table for `capacity` elements.
+    pub(super) fn log2_for(capacity: usize) -> u32 {
+        let buckets = capacity.div_ceil(PER_BUCKET).max(if MODEL { 1 } else { 2 });
+        buckets.next_power_of_two().ilog2()
+    }
+
+    /// The root table.
+    #[inline(always)]
+    pub(super) fn root<'g>(&self, _guard: &'g Guard) -> Table<'g, E> {
+        // Acquire: pairs with the CAS in `promote`; the table's header and words (O7).
+        let word = self.root.load(Ordering::Acquire);
+        // SAFETY: loaded after the pin, so the table is not freed during 'g (I8); never null.
+        unsafe { Table::unpack(word).unwrap_unchecked() }
+    }
+
+    /// Whether `table` is the root now.
+    pub(super) fn is_root(&self, table: Table<'_, E>) -> bool {
+        // Acquire: as `root` (O7).
+        self.root.load(Ordering::Acquire) == table.pack()
+    }
+
+    /// Makes `next` the root instead of `table`; says whether it did.
+    pub(super) fn swap_root(&self, table: Table<'_, E>, next: Table<'_, E>) -> bool {
+        // AcqRel: pairs with `root` (O7).
+        self.root
+            .compare_exchange(
+                table.pack(),
+                next.pack(),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            )
+            .is_ok()
+    }
+
+    /// Number of elements.
+    pub(super) fn len(&self) -> usize {
+        self.count.sum()
+    }
+
+    /// Where the chain of a hash begins, probably: for a prefetch before the pin.
+    #[inline(always)]
+    pub(super) fn guess(&self, hash: u64) -> *const Bucket<E> {
+        // Relaxed: an address that is never read.
+        Table::guess(self.root.load(Ordering::Relaxed), hash)
+    }
+
+    /// The table in which the chain of `hash` stands now, its first bucket, and that bucket's
+    /// link as it was when it was not MIGRATED: the licence to read the slots.
+    #[inline(always)]
+    pub(super) fn chain<'g>(
+        &self,
+        hash: u64,
+        guard: &'g Guard,
+    ) -> (Table<'g, E>, &'g Bucket<E>, Link<E>) {
+        let mut table = self.root(guard);
+        loop {
+            let head = table.chain(hash);
+            let link = head.overflow.load();
+            if !link.is_migrated() || mutant(Mutant::ReaderIgnoresMigrated) {
+                return (table, head, link);
+            }
+            table = Self::successor(table);
+        }
+    }
+
+    /// The successor of a table whose words say that it has one.
+    pub(super) fn successor(table: Table<'_, E>) -> Table<'_, E> {
+        // FROZEN and MIGRATED are set by threads that have read `next`, and were acquired.
+        table.next().expect("a frozen or migrated word in a table without successor")
+    }
+
+    /// The first committed element with that fingerprint that `accept` takes.
+    ///
+    /// Linearization (L1): a hit where its slot was loaded; a miss where the overflow word of
+    /// the first bucket was loaded or later, since a committed key leaves its slot only by
+    /// removal and frozen words never change. Wait-free per table; writes nothing.
+    #[inline]
+    pub(super) fn find<'g>(
+        &'g self,
+        hash: u64,
+        mut accept: impl FnMut(&E) -> bool,
+        guard: &'g Guard,
+    ) -> Option<Found<'g, E>> {
+        let fingerprint = Fingerprint::of(hash);
+        let (table, head, mut link) = self.chain(hash, guard);
+        let mut bucket = head;
+        loop {
+            for slot in &bucket.slots {
+                let word = slot.load();
+                if word.matches(fingerprint) {
+                    // SAFETY: read from a slot of this index under `guard` (I8).
+                    let element = unsafe { element(word.element()) };
+                    if accept(element) {
+                        return Some(Found { element, slot, word, head });
+                    }
+                }
+            }
+            bucket = table.follow(link)?;
+            link = bucket.overflow.load();
+        }
+    }
+
+    /// The current element that `accept` takes, for a write. Helps a migration it meets.
+    ///
+    /// A miss linearizes as in `find`.
+    pub(super) fn locate<'g>(
+        &'g self,
+        hash: u64,
+        mut accept: impl FnMut(&E) -> bool,
+        context: &Context<'g>,
+    ) -> Option<Held<'g, E>> {
+        let fingerprint = Fingerprint::of(hash);
+        let mut table = self.root(context.guard);
+        'table: loop {
+            if let Some(next) = table.next() {
+                self.help(table, next, hash, context);
+                table = next;
+                continue;
+            }
+            let mut bucket = table.chain(hash);
+            loop {
+                let link = bucket.overflow.load();
+                if link.is_frozen() || link.is_migrated() {
+                    continue 'table;
+                }
+                for slot in &bucket.slots {
+                    let word = slot.load();
+                    if !word.matches(fingerprint) {
+                        continue;
+                    }
+                    // SAFETY: read from a slot of this index under the context's guard (I8).
+                    let element = unsafe { element(word.element()) };
+                    if accept(element) {
+                        if word.is_frozen() {
+                            continue 'table;
+                        }
+                        return Some(Held { element, slot, word });
+                    }
+                }
+                bucket = table.follow(link)?;
+            }
+        }
+    }
+
+    /// Puts `new` into the place of `old`; says whether it did.
+    ///
+    /// Linearization (L2): the compare-and-swap, when it succeeds.
+    #[must_use]
+    pub(super) fn replace(&self, old: &Held<'_, E>, new: NonNull<E>) -> bool {
+        old.element.block().mark_committed();
+        let fingerprint = old.word.fingerprint();
+        old.slot.replace(old.word, Word::committed(new.as_ptr(), fingerprint))
+    }
+
+    /// Takes `old` out, without retiring it; says whether it did.
+    ///
+    /// Linearization (L3): the compare-and-swap, when it succeeds.
+    #[must_use]
+    pub(super) fn unlink(&self, old: &Held<'_, E>) -> bool {
+        old.element.block().mark_committed();
+        let unlinked = old.slot.remove(old.word);
+        if unlinked {
+            self.count.add(-1);
+        }
+        unlinked
+    }
+
+    /// Inserts an element whose key is absent.
+    ///
+    /// Linearization (L4): the commit of its slot, by this thread or a helper. If an element of
+    /// that key is there (L1 of the scan or of the validation pass), the draft comes back.
+    pub(super) fn insert<'g>(
+        &'g self,
+        draft: Draft<E>,
+        context: &Context<'g>,
+    ) -> Result<&'g E, Draft<E>>
+    where
+        E::Key: Eq + Clone,
+    {
+        let hash = draft.hash();
+        let fingerprint = Fingerprint::of(hash);
+        let mut mine = Inserting {
+            index: self,
+            context,
+            element: draft.into_raw(),
+            seen: false,
+            published: None,
+            armed: true,
+        };
+        let mut table = self.root(context.guard);
+        loop {
+            // Step 1.
+            if let Some(next) = table.next() {
+                self.help(table, next, hash, context);
+                table = next;
+                continue;
+            }
+            // Steps 2 and 3.
+            let pending = Word::committed(mine.element.as_ptr(), fingerprint).pending();
+            let published = match self.scan(table, hash, mine.element()) {
+                Scan::Present => return Err(mine.take_back()),
+                // Frozen words are acquired from one who has read `next`: the loop goes there.
+                Scan::Frozen => continue,
+                Scan::Vacant { slot, word, position } => {
+                    if !slot.publish(word, pending) {
+                        continue;
+                    }
+                    Published { slot, word: pending, position }
+                }
+                Scan::Full { last, link, position } => {
+                    let bucket = table.overflow_bucket();
+                    let mut words = [Word::EMPTY; SLOTS];
+                    words[0] = pending;
+                    // SAFETY: an arena bucket of our own, in nobody's sight until it is linked.
+                    unsafe { bucket.write(Bucket::filled(words, Link::END)) };
+                    if !last.overflow.extend(link, bucket.as_ptr()) {
+                        continue;
+                    }
+                    // SAFETY: written above; the table keeps its arena (I8).
+                    let slot = unsafe { &bucket.as_ref().slots[0] };
+                    Published { slot, word: pending, position }
+                }
+            };
+            mine.seen = true;
+            mine.published = Some((published.slot, published.word));
+            // Steps 4 and 5.
+            let fate = Self::resolve(table, hash, mine.element(), published);
+            match fate {
+                Fate::Committed => {
+                    let element = mine.disarm();
+                    self.count.add(1);
+                    if published.position >= SLOTS {
+                        self.grow_if_crowded(table);
+                    }
+                    // SAFETY: published in this index under the context's guard (I8).
+                    return Ok(unsafe { crate::raw::block::element(element.as_ptr()) });
+                }
+                Fate::Rejected => {
+                    mine.published = None;
+                    return Err(mine.take_back());
+                }
+                Fate::Killed => {
+                    mine.published = None;
+                    if !mutant(Mutant::RepublishKilled) {
+                        mine.start_over();
+                    }
+                }
+                // The same element is published again, in the successor.
+                Fate::Dropped => mine.published = None,
+            }
+        }
+    }
+
+    /// Step 2: the whole chain, for the key and for a place.
+    fn scan<'g>(&self, table: Table<'g, E>, hash: u64, mine: &E) -> Scan<'g, E>
+    where
+        E::Key: Eq,
+    {
+        let fingerprint = Fingerprint::of(hash);
+        let preferred = fingerprint.preferred(SLOTS);
+        let mut bucket = table.chain(hash);
+        let mut first = 0;
+        let mut vacant: Option<(&Slot<E>, Word<E>, usize)> = None;
+        loop {
+            let link = bucket.overflow.load();
+            let mut frozen = link.is_frozen() || link.is_migrated();
+            for (i, slot) in bucket.slots.iter().enumerate() {
+                let word = slot.load();
+                frozen |= word.is_frozen();
+                if word.is_vacant() && (vacant.is_none() || first + i == preferred) {
+                    vacant = Some((slot, word, first + i));
+                }
+                if !frozen && word.matches(fingerprint) {
+                    // SAFETY: read from a slot of this index while pinned (I8).
+                    let other = unsafe { element(word.element()) };
+                    if same_key(mine, other) {
+                        return Scan::Present;
+                    }
+                }
+            }
+            if frozen {
+                return Scan::Frozen;
+            }
+            first += SLOTS;
+            match (table.follow(link), vacant) {
+                (Some(next), _) => bucket = next,
+                (None, Some((slot, word, position))) => {
+                    return Scan::Vacant { slot, word, position };
+                }
+                (None, None) => return Scan::Full { last: bucket, link, position: first },
+            }
+        }
+    }
+}
+
+/// An insert on its way. If the user's `Eq` or `Clone` panics, this withdraws the element.
+struct Inserting<'a, 'g, E: Element> {
+    index: &'a Index<E>,
+    context: &'a Context<'g>,
+    element: NonNull<E>,
+    /// Whether the element has ever been published: others may be looking at its key.
+    seen: bool,
+    published: Option<(&'g Slot<E>, Word<E>)>,
+    armed: bool,
+}
+
+impl<E: Element> Inserting<'_, '_, E> {
+    fn element(&self) -> &E {
+        // SAFETY: ours until it is committed, and kept by the pin after that (I8).
+        unsafe { self.element.as_ref() }
+    }
+
+    fn disarm(mut self) -> NonNull<E> {
+        self.armed = false;
+        self.element
+    }
+
+    /// Gives the element to the epoch: others may be looking at its key.
+    fn retire(&self) {
+        // SAFETY: published by us, killed or dropped, and never published again.
+        unsafe { self.context.limbo.retire_element(self.element, self.context.guard) };
+    }
+
+    /// The payload in a draft that nobody has seen.
+    fn take_back(self) -> Draft<E>
+    where
+        E::Key: Clone,
+    {
+        if self.seen {
+            // SAFETY: published by us and not committed: killed, or dropped by a migration.
+            let draft = unsafe { salvage(self.element(), self.context.limbo.room()) };
+            self.retire();
+            self.disarm();
+            draft
+        } else {
+            // SAFETY: from `into_raw`, never published.
+            unsafe { Draft::from_raw(self.disarm()) }
+        }
+    }
+
+    /// After a kill: the same payload in a newly allocated element (I6).
+    fn start_over(&mut self)
+    where
+        E::Key: Clone,
+    {
+        // SAFETY: published by us and killed; retired right below.
+        let draft = unsafe { salvage(self.element(), self.context.limbo.room()) };
+        self.retire();
+        self.element = draft.into_raw();
+        self.seen = false;
+    }
+}
+
+impl<E: Element> Drop for Inserting<'_, '_, E> {
+    fn drop(&mut self) {
+        if !self.armed {
+            return;
+        }
+        match self.published {
+            Some((slot, word)) => {
+                let fate = match slot.kill(word) {
+                    Ok(()) => Fate::Killed,
+                    Err(seen) => Fate::of(self.element(), word, seen),
+                };
+                if fate == Fate::Committed {
+                    self.index.count.add(1);
+                    self.context.escaped.set(true);
+                } else {
+                    self.retire();
+                }
+            }
+            None if self.seen => self.retire(),
+            // SAFETY: from `into_raw`, never published.
+            None => drop(unsafe { Draft::from_raw(self.element) }),
+        }
+    }
+}
+
+impl<E: Element> Drop for Index<E> {
+    fn drop(&mut self) {
+        // Acquire: pairs with `promote` (O7).
+        let root = self.root.load(Ordering::Acquire);
+        // SAFETY: `&mut self`: nobody else is in this index any more.
+        let root: Table<'_, E> = unsafe { Table::unpack(root).unwrap_unchecked() };
+        let mut first_panic = None;
+        // SAFETY: as above; the tables are freed after the walk.
+        for found in unsafe { Walk::of(root) } {
+            let element = found.entry().block().origin();
+            // SAFETY: a committed element, met once; nobody is pinned through this index.
+            keep_first(&mut first_panic, || drop(unsafe { give_up(element) }));
+        }
+        let mut table = Some(root);
+        while let Some(this) = table {
+            table = this.next();
+            // SAFETY: as above; each table of the line once.
+            unsafe { this.free() };
+        }
+        if let Some(panic) = first_panic
+            && !std::thread::panicking()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}

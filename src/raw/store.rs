@@ -1,0 +1,277 @@
+//! The store: a primary index, two directories of member sets, and their limbo.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::ptr::{self, NonNull};
+use std::sync::Mutex;
+
+use smol_str::SmolStr;
+
+use super::block::{Dim, Draft, Element};
+use super::directory::Directory;
+use super::limbo::Limbo;
+use super::members::{NamedSet, Scan, SlotId};
+use super::operation::Operation;
+use super::prefetch::prefetch;
+use super::primary::{Found, Index, PER_BUCKET};
+use super::walk::Walk;
+use crate::striped::Striped;
+use crate::sync::{self, Guard, MODEL, Mutant, mutant};
+
+/// Elements by key, by name in two dimensions, and all of them.
+#[derive(Debug)]
+pub(crate) struct Store<E: Element> {
+    pub(super) primary: Index<E>,
+    directories: [Directory; 2],
+    /// How many elements count as live.
+    pub(super) live: Striped,
+    // Last: what the fields above retire while they go goes with it.
+    pub(super) limbo: Limbo,
+    /// Elements move between threads through a shared store: sharing it takes `E: Send` too.
+    _sends: PhantomData<Mutex<E>>,
+}
+
+/// What to do about an element that was found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    Take,
+    Absent,
+    /// It has changed meanwhile: find again.
+    Again,
+}
+
+impl<E: Element> Store<E> {
+    /// A store for `capacity` elements before it grows.
+    pub(crate) fn new(capacity: usize) -> Self {
+        Store {
+            primary: Index::new(capacity),
+            directories: [Directory::new(Dim::FIRST), Directory::new(Dim::SECOND)],
+            live: Striped::new(),
+            limbo: Limbo::new::<E>(),
+            _sends: PhantomData,
+        }
+    }
+
+    pub(super) fn directory(&self, dim: Dim) -> &Directory {
+        &self.directories[dim.number()]
+    }
+
+    /// Pins this thread.
+    #[inline]
+    pub(crate) fn pin(&self) -> Guard {
+        sync::pin()
+    }
+
+    /// Asks for the bucket line of a hash, best before the pin.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        prefetch(self.primary.guess(hash));
+    }
+
+    /// The current element with a key that `eq` takes. Linearization: L1.
+    #[inline]
+    pub(crate) fn find<'g>(
+        &'g self,
+        hash: u64,
+        mut eq: impl FnMut(&E::Key) -> bool,
+        guard: &'g Guard,
+    ) -> Option<Found<'g, E>> {
+        self.primary.find(hash, |element| eq(element.block().key()), guard)
+    }
+
+    /// `N` lookups whose cache misses overlap. Linearization: L1, each by itself.
+    pub(crate) fn find_many<'g, const N: usize>(
+        &'g self,
+        hashes: &[u64; N],
+        mut eq: impl FnMut(usize, &E::Key) -> bool,
+        guard: &'g Guard,
+    ) -> [Option<Found<'g, E>>; N] {
+        self.primary.find_many(hashes, |i, element| eq(i, element.block().key()), guard)
+    }
+
+    /// The element with a key that `eq` takes, with a pin of its own, if `judge` says so.
+    pub(crate) fn find_pinned<'r>(
+        &'r self,
+        hash: u64,
+        mut eq: impl FnMut(&E::Key) -> bool,
+        mut judge: impl FnMut(&Found<'_, E>) -> Verdict,
+    ) -> Option<PinnedRef<'r, E>> {
+        self.prefetch(hash);
+        let guard = self.pin();
+        let element = loop {
+            let found = self.find(hash, &mut eq, &guard)?;
+            match judge(&found) {
+                Verdict::Take => break NonNull::from(found.entry()),
+                Verdict::Absent => return None,
+                Verdict::Again => {}
+            }
+        };
+        Some(PinnedRef { element, _guard: guard, _store: PhantomData })
+    }
+
+    /// The current elements that carry a name: one that does so throughout comes exactly once.
+    pub(crate) fn members<'g>(
+        &'g self,
+        dim: Dim,
+        name: &str,
+        guard: &'g Guard,
+    ) -> Members<'g, E> {
+        let set = self.directory(dim).get(name, guard);
+        Members {
+            store: self,
+            guard,
+            scan: set.map(|set| (set, set.set().scan(guard))),
+            ring: [(0, SlotId::new(0, 0, 0)); AHEAD],
+            first: 0,
+            filled: 0,
+        }
+    }
+
+    /// All elements: one that is there throughout comes exactly once.
+    pub(crate) fn walk<'g>(&'g self, guard: &'g Guard) -> Walk<'g, E> {
+        self.primary.walk(guard)
+    }
+
+    /// The names of a dimension that have members, each once, with how many.
+    pub(crate) fn names<'g>(&'g self, dim: Dim, guard: &'g Guard) -> Vec<(&'g SmolStr, usize)> {
+        self.directory(dim).names(guard)
+    }
+
+    /// How many elements carry a name; exact when nobody writes.
+    pub(crate) fn member_count(&self, dim: Dim, name: &str, guard: &Guard) -> usize {
+        self.directory(dim).get(name, guard).map_or(0, |set| set.set().len())
+    }
+
+    /// An element that is not published yet.
+    pub(crate) fn draft(&self, hash: u64, key: E::Key, value: E::Value) -> Draft<E> {
+        Draft::new(self.limbo.room(), hash, key, value)
+    }
+
+    /// One write operation on the keys of a hash.
+    pub(crate) fn operation<'g>(&'g self, hash: u64, guard: &'g Guard) -> Operation<'g, E> {
+        Operation::new(self, hash, guard)
+    }
+
+    /// How many elements; exact when nobody writes.
+    pub(crate) fn len(&self) -> usize {
+        self.primary.len()
+    }
+
+    /// How many of them are live; exact when nobody writes.
+    pub(crate) fn live_len(&self) -> usize {
+        self.live.sum()
+    }
+
+    /// How many elements the primary table is meant for.
+    pub(crate) fn capacity(&self) -> usize {
+        self.primary.root(&self.pin()).buckets() * PER_BUCKET
+    }
+
+    /// Makes room for `additional` more elements.
+    pub(crate) fn reserve(&self, additional: usize) {
+        let log2 = Index::<E>::log2_for(self.len().saturating_add(additional));
+        if log2 > self.primary.root(&self.pin()).log2() {
+            self.primary.resize_to(log2, &self.limbo);
+        }
+    }
+
+    /// Gives back what memory is not needed.
+    pub(crate) fn shrink_to_fit(&self) {
+        self.primary.shrink_to_fit(&self.limbo);
+        for directory in &self.directories {
+            directory.shrink_to_fit(&self.limbo);
+        }
+        self.limbo.collect();
+    }
+
+    /// Frees a little of what is due, unless this thread is pinned. Runs destructors.
+    #[inline]
+    pub(crate) fn reclaim(&self) {
+        self.limbo.reclaim();
+    }
+
+    /// Frees all that is due; only seals it while this thread is pinned. Runs destructors.
+    pub(crate) fn collect(&self) {
+        self.limbo.collect();
+    }
+}
+
+impl<E: Element> Index<E> {
+    pub(super) fn shrink_to_fit(&self, limbo: &Limbo) {
+        let log2 = Self::log2_for(self.len());
+        if log2 < self.root(&sync::pin()).log2() {
+            self.resize_to(log2, limbo);
+        }
+    }
+}
+
+/// How many probes of a member scan have their bucket lines on the way.
+const AHEAD: usize = if MODEL { 1 } else { 16 };
+
+/// An iterator over the current elements that carry a name.
+pub(crate) struct Members<'g, E: Element> {
+    store: &'g Store<E>,
+    guard: &'g Guard,
+    scan: Option<(&'g NamedSet, Scan<'g>)>,
+    /// Slots read and not yet probed.
+    ring: [(u64, SlotId); AHEAD],
+    first: usize,
+    filled: usize,
+}
+
+impl<'g, E: Element> Members<'g, E> {
+    /// The name, as the index keeps it; `None` if it has no members.
+    pub(crate) fn name(&self) -> Option<&'g SmolStr> {
+        self.scan.as_ref().map(|(set, _)| set.name())
+    }
+}
+
+impl<'g, E: Element> Iterator for Members<'g, E> {
+    type Item = Found<'g, E>;
+
+    fn next(&mut self) -> Option<Found<'g, E>> {
+        let (set, scan) = self.scan.as_mut()?;
+        loop {
+            while self.filled < AHEAD
+                && let Some((hash, slot)) = scan.next()
+            {
+                self.store.prefetch(hash);
+                self.ring[(self.first + self.filled) % AHEAD] = (hash, slot);
+                self.filled += 1;
+            }
+            if self.filled == 0 {
+                return None;
+            }
+            let (hash, slot) = self.ring[self.first];
+            self.first = (self.first + 1) % AHEAD;
+            self.filled -= 1;
+            // Only the current element whose own place this is: a stale or reused slot yields
+            // nothing, and no slot yields one element twice.
+            let named = |element: &E| {
+                element.block().places().iter().any(|place| {
+                    ptr::eq(place.set.as_ptr(), *set)
+                        && (place.slot == slot || mutant(Mutant::AnySlot))
+                })
+            };
+            if let Some(found) = self.store.primary.find(hash, named, self.guard) {
+                return Some(found);
+            }
+        }
+    }
+}
+
+/// An element with the pin that keeps it.
+pub(crate) struct PinnedRef<'r, E: Element> {
+    element: NonNull<E>,
+    _guard: Guard,
+    _store: PhantomData<&'r Store<E>>,
+}
+
+impl<E: Element> Deref for PinnedRef<'_, E> {
+    type Target = E;
+
+    fn deref(&self) -> &E {
+        // SAFETY: found under the pin that lives as long as this (I8).
+        unsafe { self.element.as_ref() }
+    }
+}

@@ -1,0 +1,381 @@
+//! Tables of buckets, and the memory they stand in.
+//!
+//! A table is one allocation of zeroed memory, so that its pages fault in as they are written:
+//! a header, a power of two of buckets, and a bitmap of finished migration chunks. A handle to it
+//! packs the address of the first bucket with the table's size in the low bits, so that a lookup
+//! needs the root word, one bucket line and one element line, and no header.
+//!
+//! Overflow buckets come from an arena of the table, segment by segment, and go with it.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::marker::PhantomData;
+use std::mem;
+use std::ptr::{self, NonNull};
+
+use super::word::{Link, Overflow, Slot, Word};
+use crate::sync::{self, AtomicTagged, AtomicU64, AtomicUsize, Canary, MODEL, Ordering};
+
+/// Slots of a bucket: seven and the overflow word fill a cache line.
+pub(super) const SLOTS: usize = if MODEL { 2 } else { 7 };
+/// Groups of buckets that one helper migrates besides its own.
+pub(super) const CHUNK: usize = if MODEL { 1 } else { 16 };
+/// Buckets of the first segment of the arena of overflow buckets; each further one doubles.
+const FIRST_SEGMENT: usize = if MODEL { 2 } else { 8 };
+const SEGMENTS: usize = if MODEL { 4 } else { 32 };
+
+/// One cache line: seven slots and the way to the next bucket of the chain.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub(super) struct Bucket<E> {
+    pub(super) slots: [Slot<E>; SLOTS],
+    pub(super) overflow: Overflow<E>,
+}
+
+const _: () = assert!(MODEL || mem::size_of::<Bucket<u64>>() == 64);
+
+impl<E> Bucket<E> {
+    /// A bucket that a migration or a link is still to fill.
+    pub(super) fn fresh() -> Self {
+        Bucket {
+            slots: std::array::from_fn(|_| Slot::new(Word::UNINIT)),
+            overflow: Overflow::unfilled(),
+        }
+    }
+
+    /// A complete bucket, in memory that nobody shares yet.
+    pub(super) fn filled(words: [Word<E>; SLOTS], link: Link<E>) -> Self {
+        Bucket { slots: words.map(Slot::new), overflow: Overflow::new(link) }
+    }
+}
+
+/// What a table knows besides its buckets; it stands right before the first of them.
+#[repr(C, align(128))]
+#[derive(Debug)]
+pub(super) struct Header<E> {
+    /// The successor, packed; null until a migration starts.
+    next: AtomicTagged<Bucket<E>>,
+    /// Hands out chunks to helpers, round and round.
+    pub(super) cursor: AtomicUsize,
+    /// How many chunks are done; equal to their number, the successor may become the root.
+    pub(super) finished: AtomicUsize,
+    /// Overflow buckets handed out.
+    overflowed: AtomicUsize,
+    /// How many of those went to the fill of this table by its predecessor's migration.
+    pub(super) filled: AtomicUsize,
+    canary: Canary,
+    segments: [AtomicTagged<Bucket<E>>; SEGMENTS],
+}
+
+/// A handle to a table: where its buckets are, and the logarithm of their number.
+pub(super) struct Table<'g, E> {
+    base: NonNull<Bucket<E>>,
+    log2: u32,
+    _alive: PhantomData<&'g Bucket<E>>,
+}
+
+impl<E> Clone for Table<'_, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<E> Copy for Table<'_, E> {}
+impl<E> PartialEq for Table<'_, E> {
+    fn eq(&self, other: &Self) -> bool {
+        self.base == other.base
+    }
+}
+
+const SIZE_MASK: usize = 63;
+
+impl<'g, E> Table<'g, E> {
+    fn layout(log2: u32) -> (Layout, usize, usize) {
+        let buckets = 1_usize << log2;
+        let header = Layout::new::<Header<E>>();
+        let place = Layout::array::<Bucket<E>>(buckets).and_then(|b| header.extend(b));
+        let words = Layout::array::<AtomicU64>(buckets.div_ceil(CHUNK * 64));
+        let all = place.and_then(|(l, base)| {
+            words.and_then(|w| l.extend(w)).map(|(l, done)| (l.pad_to_align(), base, done))
+        });
+        all.expect("a table larger than the address space")
+    }
+
+    /// A new table of `1 << log2` buckets, shared with nobody.
+    pub(super) fn allocate(log2: u32) -> Self {
+        let (layout, base, done) = Self::layout(log2);
+        // SAFETY: the layout is not empty: it holds a header.
+        let start = unsafe { alloc_zeroed(layout) };
+        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        // SAFETY: `start` is valid for `layout` and aligned to it; the header comes first.
+        unsafe {
+            start.cast::<Header<E>>().write(Header {
+                next: AtomicTagged::new(ptr::null_mut()),
+                cursor: AtomicUsize::new(0),
+                finished: AtomicUsize::new(0),
+                overflowed: AtomicUsize::new(0),
+                filled: AtomicUsize::new(0),
+                canary: Canary::new(),
+                segments: std::array::from_fn(|_| AtomicTagged::new(ptr::null_mut())),
+            });
+        }
+        // SAFETY: within the allocation, as `layout` computed them.
+        let (base, done) = unsafe {
+            (start.add(base).cast::<Bucket<E>>(), start.add(done).cast::<AtomicU64>())
+        };
+        if MODEL {
+            // Instrumented atomics are objects, not zeros.
+            for i in 0..1_usize << log2 {
+                // SAFETY: bucket `i` of the array laid out above.
+                unsafe { base.add(i).write(Bucket::fresh()) };
+            }
+            for i in 0..(1_usize << log2).div_ceil(CHUNK * 64) {
+                // SAFETY: word `i` of the bitmap laid out above.
+                unsafe { done.add(i).write(AtomicU64::new(0)) };
+            }
+        }
+        Table { base, log2, _alive: PhantomData }
+    }
+
+    /// The handle as one word.
+    pub(super) fn pack(self) -> *mut Bucket<E> {
+        self.base.as_ptr().map_addr(|a| a | self.log2 as usize)
+    }
+
+    /// # Safety
+    /// `word` is null or was made by `pack`, and that table is not freed during `'g`.
+    #[inline(always)]
+    pub(super) unsafe fn unpack(word: *mut Bucket<E>) -> Option<Self> {
+        let base = NonNull::new(word.map_addr(|a| a & !SIZE_MASK))?;
+        Some(Table { base, log2: (word.addr() & SIZE_MASK) as u32, _alive: PhantomData })
+    }
+
+    /// Where the bucket of a hash is, from a packed handle that may be out of date: an address to
+    /// prefetch, not to read.
+    #[inline(always)]
+    pub(super) fn guess(word: *mut Bucket<E>, hash: u64) -> *const Bucket<E> {
+        let log2 = word.addr() & SIZE_MASK;
+        let index = hash as usize & ((1 << log2) - 1);
+        word.map_addr(|a| a & !SIZE_MASK).wrapping_add(index)
+    }
+
+    #[inline(always)]
+    pub(super) fn log2(self) -> u32 {
+        self.log2
+    }
+
+    /// Number of buckets.
+    #[inline(always)]
+    pub(super) fn buckets(self) -> usize {
+        1 << self.log2
+    }
+
+    #[inline(always)]
+    pub(super) fn index(self, hash: u64) -> usize {
+        hash as usize & (self.buckets() - 1)
+    }
+
+    /// The first bucket of chain `index`, which is taken modulo the table's size.
+    #[inline(always)]
+    pub(super) fn bucket(self, index: usize) -> &'g Bucket<E> {
+        self.header().canary.touch();
+        // SAFETY: masked to the array behind `base`, which lives during 'g (I8).
+        unsafe { self.base.add(index & (self.buckets() - 1)).as_ref() }
+    }
+
+    /// The first bucket of the chain of `hash`.
+    #[inline(always)]
+    pub(super) fn chain(self, hash: u64) -> &'g Bucket<E> {
+        self.bucket(hash as usize)
+    }
+
+    /// The bucket a link leads to. `link` was read from a bucket of this table.
+    #[inline(always)]
+    pub(super) fn follow(self, link: Link<E>) -> Option<&'g Bucket<E>> {
+        self.header().canary.touch();
+        // SAFETY: overflow buckets of a table come from its arena and live as long (I8); the
+        // Acquire load of the link made their words visible.
+        unsafe { link.next().as_ref() }
+    }
+
+    #[inline(always)]
+    pub(super) fn header(self) -> &'g Header<E> {
+        // SAFETY: `allocate` put the header right before the first bucket (its size is a multiple
+        // of its alignment, which is that of the buckets or more), in one allocation.
+        unsafe { self.base.cast::<Header<E>>().sub(1).as_ref() }
+    }
+
+    /// The successor, once there is one.
+    #[inline(always)]
+    pub(super) fn next(self) -> Option<Self> {
+        // Acquire: pairs with `set_next`; the successor's header (O7).
+        let word = self.header().next.load(Ordering::Acquire);
+        // SAFETY: packed by `set_next`; a successor is retired after its predecessor, which this
+        // guard keeps (I5, I8).
+        unsafe { Self::unpack(word) }
+    }
+
+    /// Makes `next` the successor unless there is one; says whether it did.
+    #[must_use]
+    pub(super) fn set_next(self, next: Self) -> bool {
+        // AcqRel: Release publishes the successor's header to `next` (O7).
+        self.header()
+            .next
+            .compare_exchange(
+                ptr::null_mut(),
+                next.pack(),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            )
+            .is_ok()
+    }
+
+    /// Word `index` of the bitmap of finished chunks.
+    pub(super) fn done(self, index: usize) -> &'g AtomicU64 {
+        let (_, base, done) = Self::layout(self.log2);
+        debug_assert!(index < self.buckets().div_ceil(CHUNK * 64));
+        // SAFETY: in the same allocation, `done - base` bytes after the first bucket; `index` is
+        // within the bitmap, whose length `layout` derives from the same size.
+        unsafe { self.base.byte_add(done - base).cast::<AtomicU64>().add(index).as_ref() }
+    }
+
+    /// A bucket from the arena, all zero and in nobody's sight. It goes with the table.
+    pub(super) fn overflow_bucket(self) -> NonNull<Bucket<E>> {
+        let header = self.header();
+        // Relaxed: only distinct numbers matter, and the trigger of growth reads it as a hint.
+        let number = header.overflowed.fetch_add(1, Ordering::Relaxed);
+        let (segment, offset) = place(number);
+        let slot = &header.segments[segment];
+        // Acquire: pairs with the CAS below; the segment's zeros (O7).
+        let mut start = slot.load(Ordering::Acquire);
+        if start.is_null() {
+            let fresh = allocate_segment::<E>(segment);
+            // AcqRel: publishes the segment (O7).
+            match slot.compare_exchange(start, fresh, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => start = fresh,
+                Err(theirs) => {
+                    // SAFETY: allocated just now and never shared.
+                    unsafe { free_segment(fresh, segment) };
+                    start = theirs;
+                }
+            }
+        }
+        // SAFETY: `offset` is within the segment, which is not null.
+        unsafe { NonNull::new_unchecked(start.add(offset)) }
+    }
+
+    /// Overflow buckets taken by inserts, not by the fill: the measure of crowding.
+    pub(super) fn overflowed(self) -> usize {
+        let header = self.header();
+        // Relaxed, both: a hint for the trigger of growth, which acts on no other memory.
+        let all = header.overflowed.load(Ordering::Relaxed);
+        all.saturating_sub(header.filled.load(Ordering::Relaxed))
+    }
+
+    /// Frees the table and its overflow buckets, not the elements.
+    ///
+    /// # Safety
+    /// Nobody else can reach the table any more, and this is the only call for it.
+    pub(super) unsafe fn free(self) {
+        let header = self.header();
+        header.canary.kill();
+        for (i, segment) in header.segments.iter().enumerate() {
+            // Acquire: pairs with the CAS in `overflow_bucket` (O7).
+            let start = segment.load(Ordering::Acquire);
+            if !start.is_null() {
+                // SAFETY: the segment belongs to this table alone, which nobody can reach.
+                unsafe { free_segment(start, i) };
+            }
+        }
+        let (layout, ..) = Self::layout(self.log2);
+        if MODEL {
+            // So that a checker sees a late access instead of crashing on it.
+            // SAFETY: as below.
+            sync::keep_until_end(unsafe { self.base.cast::<Header<E>>().sub(1) }.cast(), layout);
+            return;
+        }
+        // SAFETY: allocated by `allocate` with this layout; the header starts the allocation.
+        unsafe { dealloc(self.base.cast::<Header<E>>().sub(1).as_ptr().cast(), layout) };
+    }
+}
+
+/// Which segment overflow bucket `number` is in, and where.
+fn place(number: usize) -> (usize, usize) {
+    let block = number / FIRST_SEGMENT + 1;
+    let segment = block.ilog2() as usize;
+    (segment, number - ((1 << segment) - 1) * FIRST_SEGMENT)
+}
+
+fn segment_len(segment: usize) -> usize {
+    FIRST_SEGMENT << segment
+}
+
+fn segment_layout<E>(segment: usize) -> Layout {
+    Layout::array::<Bucket<E>>(segment_len(segment)).expect("more overflow than address space")
+}
+
+fn allocate_segment<E>(segment: usize) -> *mut Bucket<E> {
+    let layout = segment_layout::<E>(segment);
+    // SAFETY: not empty.
+    let start = unsafe { alloc_zeroed(layout) }.cast::<Bucket<E>>();
+    if start.is_null() {
+        handle_alloc_error(layout);
+    }
+    if MODEL {
+        for i in 0..segment_len(segment) {
+            // SAFETY: within the segment just allocated.
+            unsafe { start.add(i).write(Bucket::fresh()) };
+        }
+    }
+    start
+}
+
+/// # Safety
+/// `start` came from `allocate_segment` for the same number, and nobody can reach it any more.
+unsafe fn free_segment<E>(start: *mut Bucket<E>, segment: usize) {
+    if MODEL {
+        if let Some(start) = NonNull::new(start) {
+            sync::keep_until_end(start.cast(), segment_layout::<E>(segment));
+        }
+        return;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { dealloc(start.cast(), segment_layout::<E>(segment)) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overflow_buckets_have_places_of_their_own() {
+        let mut next = vec![0; 12];
+        for number in 0..20_000 {
+            let (segment, offset) = place(number);
+            assert_eq!(offset, next[segment], "dense, in order");
+            assert!(offset < segment_len(segment));
+            next[segment] += 1;
+        }
+    }
+
+    #[test]
+    fn a_table_packs_into_a_word() {
+        for log2 in [0, 1, 5, 12] {
+            let table = Table::<u64>::allocate(log2);
+            // SAFETY: the table is freed below.
+            let again = unsafe { Table::unpack(table.pack()) }.unwrap();
+            assert!(again == table && again.log2() == log2 && again.buckets() == 1 << log2);
+            assert!(again.next().is_none());
+            for i in 0..table.buckets() {
+                assert!(table.bucket(i).slots.iter().all(|s| s.load() == Word::UNINIT));
+                assert!(ptr::eq(table.bucket(i), Table::guess(table.pack(), i as u64)));
+            }
+            let words = table.buckets().div_ceil(CHUNK * 64);
+            // Relaxed: one thread.
+            assert!((0..words).all(|w| table.done(w).load(Ordering::Relaxed) == 0));
+            let many: Vec<_> = (0..100).map(|_| table.overflow_bucket()).collect();
+            let distinct: std::collections::HashSet<_> = many.iter().collect();
+            assert_eq!(distinct.len(), 100);
+            // SAFETY: shared with nobody.
+            unsafe { table.free() };
+        }
+    }
+}

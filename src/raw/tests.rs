@@ -1,0 +1,395 @@
+//! The core by itself: elements with a number for a key and names of two dimensions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use smol_str::SmolStr;
+
+use super::{Block, Dim, Element, Store};
+use crate::probe::{self, Event};
+
+#[derive(Debug)]
+struct Value {
+    tags: Vec<SmolStr>,
+    number: u64,
+    alive: Option<Arc<AtomicUsize>>,
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        if let Some(alive) = &self.alive {
+            alive.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+struct Toy(Block<Toy>);
+
+impl Element for Toy {
+    type Key = u64;
+    type Value = Value;
+    fn wrap(block: Block<Self>) -> Self {
+        Toy(block)
+    }
+    fn block(&self) -> &Block<Self> {
+        &self.0
+    }
+    fn block_mut(&mut self) -> &mut Block<Self> {
+        &mut self.0
+    }
+    fn names<'v>(value: &'v Value, each: &mut dyn FnMut(Dim, &'v SmolStr)) {
+        value.tags.iter().for_each(|tag| each(Dim::FIRST, tag));
+    }
+    fn is_live(value: &Value) -> bool {
+        value.number != 0
+    }
+}
+
+fn value(number: u64, tags: &[&str]) -> Value {
+    Value { tags: tags.iter().map(SmolStr::new).collect(), number, alive: None }
+}
+
+fn mix(key: u64) -> u64 {
+    key.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23).wrapping_mul(0xff51_afd7_ed55_8ccd)
+}
+
+/// A store and how it hashes.
+struct Toys {
+    store: Store<Toy>,
+    hash: fn(u64) -> u64,
+}
+
+impl Toys {
+    fn new(hash: fn(u64) -> u64) -> Self {
+        Toys { store: Store::new(0), hash }
+    }
+
+    /// Inserts or replaces; says what was there.
+    fn put(&self, key: u64, value: Value) -> Option<u64> {
+        let hash = (self.hash)(key);
+        let old = {
+            let guard = self.store.pin();
+            let mut operation = self.store.operation(hash, &guard);
+            let mut draft = self.store.draft(hash, key, value);
+            loop {
+                match operation.locate(|toy| *toy.0.key() == key) {
+                    Some(base) => match operation.replace(&base, draft, || true) {
+                        Ok(_) => break Some(base.entry().0.value().number),
+                        Err(again) => draft = again,
+                    },
+                    None => match operation.insert(draft) {
+                        Ok(_) => break None,
+                        Err(again) => draft = again,
+                    },
+                }
+            }
+        };
+        self.store.reclaim();
+        old
+    }
+
+    fn try_insert(&self, key: u64, value: Value) -> bool {
+        let hash = (self.hash)(key);
+        let guard = self.store.pin();
+        let mut operation = self.store.operation(hash, &guard);
+        let draft = self.store.draft(hash, key, value);
+        operation.insert(draft).is_ok()
+    }
+
+    fn remove(&self, key: u64) -> Option<u64> {
+        let hash = (self.hash)(key);
+        let old = {
+            let guard = self.store.pin();
+            let mut operation = self.store.operation(hash, &guard);
+            loop {
+                match operation.locate(|toy| *toy.0.key() == key) {
+                    Some(base) if operation.remove(&base, || true) => {
+                        break Some(base.entry().0.value().number);
+                    }
+                    Some(_) => {}
+                    None => break None,
+                }
+            }
+        };
+        self.store.reclaim();
+        old
+    }
+
+    fn get(&self, key: u64) -> Option<u64> {
+        let guard = self.store.pin();
+        let found = self.store.find((self.hash)(key), |k| *k == key, &guard)?;
+        Some(found.entry().0.value().number)
+    }
+
+    fn tagged(&self, tag: &str) -> Vec<u64> {
+        let guard = self.store.pin();
+        let mut keys: Vec<_> =
+            self.store.members(Dim::FIRST, tag, &guard).map(|f| *f.entry().0.key()).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    fn walked(&self) -> Vec<u64> {
+        let guard = self.store.pin();
+        let mut keys: Vec<_> = self.store.walk(&guard).map(|f| *f.entry().0.key()).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    fn check(&self, oracle: &BTreeMap<u64, (u64, Vec<&str>)>) {
+        assert_eq!(self.walked(), oracle.keys().copied().collect::<Vec<_>>());
+        assert_eq!(self.store.len(), oracle.len());
+        assert_eq!(self.store.live_len(), oracle.values().filter(|v| v.0 != 0).count());
+        for (&key, (number, _)) in oracle {
+            assert_eq!(self.get(key), Some(*number), "key {key}");
+        }
+        let mut tags: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+        for (&key, (_, names)) in oracle {
+            names.iter().for_each(|name| tags.entry(name).or_default().push(key));
+        }
+        for tag in TAGS {
+            let expected = tags.remove(tag).unwrap_or_default();
+            assert_eq!(self.tagged(tag), expected, "tag {tag}");
+            let guard = self.store.pin();
+            assert_eq!(self.store.member_count(Dim::FIRST, tag, &guard), expected.len());
+        }
+        let guard = self.store.pin();
+        let names: BTreeSet<_> =
+            self.store.names(Dim::FIRST, &guard).into_iter().map(|(n, _)| n.to_string()).collect();
+        let expected: BTreeSet<_> =
+            oracle.values().flat_map(|v| v.1.iter().map(ToString::to_string)).collect();
+        assert_eq!(names, expected);
+    }
+}
+
+const TAGS: [&str; 4] = ["a", "b", "c", "a tag too long to be inline in any small string"];
+const HASHES: [fn(u64) -> u64; 3] = [mix, |_| 7, |key| mix(key % 3)];
+
+#[test]
+fn random_operations_agree_with_a_map() {
+    for (hash, (keys, steps)) in HASHES.iter().zip([(2_000, 40_000), (60, 4_000), (60, 4_000)]) {
+        let toys = Toys::new(*hash);
+        let mut oracle = BTreeMap::new();
+        let mut rng = fastrand::Rng::with_seed(42);
+        for step in 1..=steps {
+            // Phases of growth, of shrinking and of churn with fresh keys.
+            let phase = step * 8 / (steps + 1);
+            let range = if phase % 3 == 2 { keys * 100 } else { keys };
+            let key = rng.u64(0..range);
+            let inserting = rng.u64(0..10) < [8, 3, 5][phase as usize % 3];
+            if inserting {
+                let tags: Vec<&str> = TAGS.iter().copied().filter(|_| rng.u8(0..3) == 0).collect();
+                let number = if rng.bool() { step } else { 0 };
+                let old = toys.put(key, value(number, &tags));
+                assert_eq!(old, oracle.insert(key, (number, tags)).map(|o| o.0));
+            } else {
+                let key = match rng.bool() {
+                    true => oracle.keys().nth(rng.usize(0..oracle.len().max(1))).copied(),
+                    false => None,
+                };
+                let key = key.unwrap_or_else(|| rng.u64(0..range));
+                assert_eq!(toys.remove(key), oracle.remove(&key).map(|o| o.0));
+            }
+            if step % (steps / 80) == 0 {
+                toys.check(&oracle);
+            }
+            if step % (steps / 7) == 0 {
+                toys.store.shrink_to_fit();
+                toys.check(&oracle);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_batch_finds_what_single_lookups_find() {
+    let toys = Toys::new(mix);
+    for key in 0..1_000 {
+        toys.put(key * 2, value(key, &[]));
+    }
+    let guard = toys.store.pin();
+    for first in (0..2_000_u64).step_by(16) {
+        let keys: [u64; 16] = std::array::from_fn(|i| first + i as u64);
+        let found = toys.store.find_many(&keys.map(mix), |i, k| *k == keys[i], &guard);
+        for (key, found) in keys.iter().zip(found) {
+            assert_eq!(found.map(|f| f.entry().0.value().number), toys.get(*key));
+        }
+    }
+}
+
+#[test]
+fn every_value_is_dropped_exactly_once() {
+    let alive = Arc::new(AtomicUsize::new(0));
+    let counted = |number| {
+        alive.fetch_add(1, Ordering::Relaxed);
+        Value { tags: vec!["a".into()], number, alive: Some(alive.clone()) }
+    };
+    let kept;
+    {
+        let toys = Toys::new(mix);
+        for round in 0..3 {
+            for key in 0..500 {
+                toys.put(key, counted(round));
+            }
+            assert!(!toys.try_insert(7, counted(9)));
+        }
+        for key in 0..250 {
+            toys.remove(key);
+        }
+        // Other tests of this process pin the same collector now and then.
+        for _ in 0..100_000 {
+            toys.store.collect();
+            if alive.load(Ordering::Relaxed) == 250 {
+                break;
+            }
+            thread::yield_now();
+        }
+        assert_eq!(alive.load(Ordering::Relaxed), 250, "the rest is freed without a drop");
+        let guard = toys.store.pin();
+        let found = toys.store.find(mix(300), |k| *k == 300, &guard).unwrap();
+        kept = found.entry().0.share();
+    }
+    assert_eq!(alive.load(Ordering::Relaxed), 1, "what is owned outlives the store");
+    assert_eq!(*kept.0.key(), 300);
+    drop(kept);
+    assert_eq!(alive.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn threads_churn_and_readers_see_whole_things() {
+    for hash in HASHES {
+        let toys = &Toys::new(hash);
+        let stop = &AtomicBool::new(false);
+        let permanent = 0..20_u64;
+        for key in permanent.clone() {
+            toys.put(key, value(key + 1, &["a"]));
+        }
+        let wins = &AtomicUsize::new(0);
+        thread::scope(|scope| {
+            let writers: Vec<_> = (0..3_u64)
+                .map(|thread| {
+                    scope.spawn(move || {
+                        let mut rng = fastrand::Rng::with_seed(thread);
+                        for step in 0..4_000 {
+                            let key = 20 + rng.u64(0..60);
+                            match rng.u8(0..8) {
+                                0..3 => {
+                                    toys.put(key, value(step, &["a", "b"]));
+                                }
+                                3 => drop(toys.try_insert(key, value(step, &["b"]))),
+                                4 => {
+                                    // Replaced throughout, never gone.
+                                    let key = rng.u64(0..20);
+                                    toys.put(key, value(key + 1, &["a"]));
+                                }
+                                _ => {
+                                    toys.remove(key);
+                                }
+                            }
+                            if step % 1_000 == 999 {
+                                toys.store.shrink_to_fit();
+                            }
+                        }
+                    })
+                })
+                .collect();
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    for key in permanent.clone() {
+                        assert_eq!(toys.get(key), Some(key + 1));
+                    }
+                    for all in [toys.tagged("a"), toys.walked()] {
+                        let all: Vec<_> = all.into_iter().filter(|k| *k < 20).collect();
+                        assert_eq!(all, permanent.clone().collect::<Vec<_>>());
+                    }
+                }
+            });
+            scope.spawn(|| {
+                // One winner for each of many keys, against the second thread below.
+                wins.fetch_add((1_000..3_000).filter(|k| toys.try_insert(*k, value(1, &["c"]))).count(), Ordering::Relaxed);
+            });
+            wins.fetch_add(
+                (1_000..3_000).filter(|k| toys.try_insert(*k, value(2, &["c"]))).count(),
+                Ordering::Relaxed,
+            );
+            let ends: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
+            // First of all, or a failure would leave the reader running.
+            stop.store(true, Ordering::Relaxed);
+            assert!(ends.iter().all(Result::is_ok));
+        });
+        assert_eq!(wins.load(Ordering::Relaxed), 2_000);
+        let walked = toys.walked();
+        assert_eq!(walked.len(), toys.store.len());
+        for tag in TAGS {
+            let guard = toys.store.pin();
+            let members = toys.store.member_count(Dim::FIRST, tag, &guard);
+            let carriers = toys
+                .store
+                .walk(&guard)
+                .filter(|f| f.entry().0.value().tags.iter().any(|t| t == tag))
+                .count();
+            assert_eq!((toys.tagged(tag).len(), members), (carriers, carriers), "tag {tag}");
+        }
+        for key in walked {
+            toys.remove(key);
+        }
+        assert_eq!(toys.store.len(), 0);
+        assert!(toys.store.names(Dim::FIRST, &toys.store.pin()).is_empty());
+    }
+}
+
+#[test]
+fn a_replace_that_keeps_its_names_writes_no_index() {
+    let toys = Toys::new(mix);
+    toys.put(1, value(1, &["a", "b"]));
+    probe::take(Event::SlotClaimed);
+    probe::take(Event::SlotReleased);
+    for number in 2..100 {
+        toys.put(1, value(number, if number % 2 == 0 { &["a", "b"] } else { &["b", "a"] }));
+    }
+    assert_eq!(probe::take(Event::SlotClaimed), 0);
+    assert_eq!(probe::take(Event::SlotReleased), 0);
+    toys.put(1, value(1, &["b", "c"]));
+    assert_eq!(probe::take(Event::SlotClaimed), 1);
+    assert_eq!(probe::take(Event::SlotReleased), 1);
+}
+
+#[test]
+fn a_query_reads_only_its_members_slots() {
+    let toys = Toys::new(mix);
+    for key in 0..100_000 {
+        toys.put(key, value(key, &["a"]));
+    }
+    for key in 0..100_000 {
+        if key % 10_000 != 0 {
+            toys.remove(key);
+        }
+    }
+    probe::take(Event::WordScanned);
+    assert_eq!(toys.tagged("a").len(), 10);
+    let words = probe::take(Event::WordScanned);
+    assert!(words <= 2_000, "{words} words for 10 members");
+    toys.put(1, value(1, &["b"]));
+    probe::take(Event::WordScanned);
+    assert_eq!(toys.tagged("b"), [1]);
+    let words = probe::take(Event::WordScanned);
+    assert!(words <= 4, "{words} words for 1 member");
+}
+
+#[test]
+fn no_write_migrates_more_than_two_chunks() {
+    let toys = Toys::new(mix);
+    let mut most = 0;
+    probe::take(Event::ChunkMigrated);
+    for key in 0..200_000 {
+        toys.put(key, value(key, &["a", "b"]));
+        most = most.max(probe::take(Event::ChunkMigrated));
+    }
+    for key in 0..200_000 {
+        toys.remove(key);
+        most = most.max(probe::take(Event::ChunkMigrated));
+    }
+    assert!((1..=2).contains(&most), "{most} chunks in one write");
+}

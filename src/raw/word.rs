@@ -1,0 +1,422 @@
+//! Slot words and overflow words: the only place that knows their bits.
+//!
+//! ```text
+//! slot word      63        48 47                      3   2       1        0
+//!               ┌────────────┬────────────────────────┬───────┬─────────┬────────┐
+//!               │fingerprint │ address of the element │ EMPTY │ PENDING │ FROZEN │
+//!               └────────────┴────────────────────────┴───────┴─────────┴────────┘
+//!                bit 63 is set on every element; an all-zero word is UNINIT
+//!
+//! overflow word  63                                6    2          1        0
+//!               ┌───────────────────────────────────┬──────────┬────────┬────────┐
+//!               │ address of the next bucket        │ MIGRATED │ FROZEN │ OVINIT │
+//!               └───────────────────────────────────┴──────────┴────────┴────────┘
+//!                MIGRATED only on the first bucket of a chain; all-zero is not filled yet
+//! ```
+//!
+//! The fingerprint lives in the word, so that one compare-and-swap decides about the element and
+//! its fingerprint together. Pointers keep their provenance: bits are set with `map_addr`.
+
+use std::fmt;
+use std::ptr;
+
+use super::table::Bucket;
+use crate::sync::{AtomicTagged, Mutant, Ordering, mutant};
+
+/// How many of the upper address bits carry a fingerprint. None where a target tags pointers
+/// itself or where an address fills the word: there every element matches, and keys decide.
+const FINGERPRINT_BITS: u32 =
+    if cfg!(all(target_pointer_width = "64", not(target_os = "android"))) { 16 } else { 0 };
+const FINGERPRINT_SHIFT: u32 = usize::BITS - 16;
+const FINGERPRINT_MASK: usize = if FINGERPRINT_BITS == 0 { 0 } else { 0xffff << FINGERPRINT_SHIFT };
+
+const FROZEN: usize = 1;
+const PENDING: usize = 2;
+const EMPTY: usize = 4;
+const ADDRESS: usize = !(FINGERPRINT_MASK | 7);
+
+/// What a slot word keeps of a hash: fifteen upper bits, in place, with the top bit set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Fingerprint(usize);
+
+impl Fingerprint {
+    #[inline(always)]
+    pub(super) fn of(hash: u64) -> Self {
+        Fingerprint(((hash >> 48 | 0x8000) as usize) << FINGERPRINT_SHIFT & FINGERPRINT_MASK)
+    }
+
+    /// The slot an element is put into if it is free, and where a lookup looks first.
+    #[inline(always)]
+    pub(super) fn preferred(self, slots: usize) -> usize {
+        (((self.0 >> FINGERPRINT_SHIFT) & 0x7fff) * slots) >> 15
+    }
+}
+
+/// The value of a slot at one moment.
+pub(super) struct Word<E>(*mut E);
+
+impl<E> Clone for Word<E> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<E> Copy for Word<E> {}
+impl<E> PartialEq for Word<E> {
+    #[inline(always)]
+    fn eq(&self, other: &Self) -> bool {
+        ptr::eq(self.0, other.0)
+    }
+}
+impl<E> Eq for Word<E> {}
+
+impl<E> Word<E> {
+    /// Never written: what a fresh table holds.
+    pub(super) const UNINIT: Self = Word(ptr::null_mut());
+    /// Written, and holding no element.
+    pub(super) const EMPTY: Self = Word(ptr::without_provenance_mut(EMPTY));
+
+    /// A committed element.
+    #[inline]
+    pub(super) fn committed(element: *mut E, fingerprint: Fingerprint) -> Self {
+        debug_assert!(element.addr() & !ADDRESS == 0);
+        Word(element.map_addr(|a| a | fingerprint.0))
+    }
+
+    /// Panics unless an element at this address fits into a word.
+    pub(super) fn check_address(element: *mut E) {
+        assert!(
+            element.addr() & !ADDRESS == 0,
+            "an allocation at {element:p} does not leave the bits free that a slot word needs"
+        );
+    }
+
+    #[inline(always)]
+    fn bits(self) -> usize {
+        self.0.addr()
+    }
+
+    /// Whether there is an element, pending or committed, frozen or not.
+    #[inline(always)]
+    pub(super) fn is_element(self) -> bool {
+        self.bits() & ADDRESS != 0
+    }
+
+    #[inline(always)]
+    pub(super) fn is_committed(self) -> bool {
+        self.is_element() && !self.is_pending()
+    }
+
+    #[inline(always)]
+    pub(super) fn is_pending(self) -> bool {
+        self.bits() & PENDING != 0
+    }
+
+    #[inline(always)]
+    pub(super) fn is_frozen(self) -> bool {
+        self.bits() & FROZEN != 0
+    }
+
+    /// Whether an insert may take the slot.
+    #[inline(always)]
+    pub(super) fn is_vacant(self) -> bool {
+        self.bits() & !EMPTY == 0
+    }
+
+    /// Whether this is an element, pending or not, of that fingerprint.
+    #[inline(always)]
+    pub(super) fn resembles(self, fingerprint: Fingerprint) -> bool {
+        self.bits() & FINGERPRINT_MASK == fingerprint.0
+            && (FINGERPRINT_BITS != 0 || self.is_element())
+    }
+
+    /// Whether this is a committed element of that fingerprint: what a reader looks for.
+    #[inline(always)]
+    pub(super) fn matches(self, fingerprint: Fingerprint) -> bool {
+        self.bits() & (FINGERPRINT_MASK | PENDING) == fingerprint.0
+            && (FINGERPRINT_BITS != 0 || self.is_element())
+    }
+
+    #[inline(always)]
+    pub(super) fn element(self) -> *mut E {
+        self.0.map_addr(|a| a & ADDRESS)
+    }
+
+    #[inline(always)]
+    pub(super) fn fingerprint(self) -> Fingerprint {
+        Fingerprint(self.bits() & FINGERPRINT_MASK)
+    }
+
+    pub(super) fn pending(self) -> Self {
+        Word(self.0.map_addr(|a| a | PENDING))
+    }
+
+    pub(super) fn without_pending(self) -> Self {
+        Word(self.0.map_addr(|a| a & !PENDING))
+    }
+
+    pub(super) fn frozen(self) -> Self {
+        Word(self.0.map_addr(|a| a | FROZEN))
+    }
+
+    pub(super) fn without_frozen(self) -> Self {
+        Word(self.0.map_addr(|a| a & !FROZEN))
+    }
+}
+
+impl<E> fmt::Debug for Word<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match (self.is_element(), self.is_pending()) {
+            (true, true) => "pending",
+            (true, false) => "committed",
+            (false, _) if self.bits() & EMPTY != 0 => "empty",
+            (false, _) => "uninit",
+        };
+        let frozen = if self.is_frozen() { " frozen" } else { "" };
+        write!(f, "{state}{frozen} {:p}", self.element())
+    }
+}
+
+/// One slot of a bucket. Every change after publication is a read-modify-write (I9).
+#[repr(transparent)]
+#[derive(Debug)]
+pub(super) struct Slot<E>(AtomicTagged<E>);
+
+impl<E> Slot<E> {
+    /// A slot in memory that nobody shares yet.
+    pub(super) fn new(word: Word<E>) -> Self {
+        Slot(AtomicTagged::new(word.0))
+    }
+
+    #[inline(always)]
+    pub(super) fn load(&self) -> Word<E> {
+        // Acquire: pairs with the Release half of every CAS below; carries the element's
+        // fields (O1, O3).
+        let order = if mutant(Mutant::RelaxedPublish) {
+            Ordering::Relaxed
+        } else {
+            Ordering::Acquire
+        };
+        Word(self.0.load(order))
+    }
+
+    #[inline(always)]
+    fn swap_if(&self, from: Word<E>, to: Word<E>) -> Result<(), Word<E>> {
+        // AcqRel: Release publishes the element's fields and its `was_committed` to `load`;
+        // Acquire, also on failure, because the caller goes on to read what it met (O1, O3).
+        let (success, failure) = if mutant(Mutant::RelaxedPublish) {
+            (Ordering::Relaxed, Ordering::Relaxed)
+        } else {
+            (Ordering::AcqRel, Ordering::Acquire)
+        };
+        self.0.compare_exchange(from.0, to.0, success, failure).map(drop).map_err(Word)
+    }
+
+    /// vacant → pending.
+    #[must_use]
+    pub(super) fn publish(&self, vacant: Word<E>, pending: Word<E>) -> bool {
+        debug_assert!(vacant.is_vacant() && pending.is_element() && pending.is_pending());
+        self.swap_if(vacant, pending).is_ok()
+    }
+
+    /// pending → committed: the linearization point of an insert.
+    pub(super) fn commit(&self, pending: Word<E>) -> Result<(), Word<E>> {
+        debug_assert!(pending.is_pending() && !pending.is_frozen());
+        self.swap_if(pending, pending.without_pending())
+    }
+
+    /// pending → EMPTY.
+    pub(super) fn kill(&self, pending: Word<E>) -> Result<(), Word<E>> {
+        debug_assert!(pending.is_pending() && !pending.is_frozen());
+        self.swap_if(pending, Word::EMPTY)
+    }
+
+    /// committed → committed, another element of the same key: the linearization point of a
+    /// replace.
+    #[must_use]
+    pub(super) fn replace(&self, old: Word<E>, new: Word<E>) -> bool {
+        debug_assert!(old.is_committed() && !old.is_frozen() && new.is_committed());
+        self.swap_if(old, new).is_ok()
+    }
+
+    /// committed → EMPTY: the linearization point of a removal.
+    #[must_use]
+    pub(super) fn remove(&self, old: Word<E>) -> bool {
+        debug_assert!(old.is_committed() && !old.is_frozen());
+        self.swap_if(old, Word::EMPTY).is_ok()
+    }
+
+    /// Sets FROZEN for good (I2) and returns what the slot held.
+    pub(super) fn freeze(&self) -> Word<E> {
+        // AcqRel: one word decides between freezing and every other transition; Acquire to read
+        // the elements that move (O4).
+        Word(self.0.fetch_or(FROZEN, Ordering::AcqRel))
+    }
+
+    /// UNINIT → content, by a migration. False: another helper has filled it, with the same.
+    pub(super) fn fill(&self, content: Word<E>) -> bool {
+        debug_assert!(!content.is_pending() && !content.is_frozen());
+        self.swap_if(Word::UNINIT, content).is_ok()
+    }
+}
+
+const OVINIT: usize = 1;
+const OVERFLOW_FROZEN: usize = 2;
+const MIGRATED: usize = 4;
+const OVERFLOW_FLAGS: usize = 63;
+
+/// The value of an overflow word at one moment.
+pub(super) struct Link<E>(*mut Bucket<E>);
+
+impl<E> Clone for Link<E> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<E> Copy for Link<E> {}
+
+impl<E> Link<E> {
+    /// The end of a chain, filled.
+    pub(super) const END: Self = Link(ptr::without_provenance_mut(OVINIT));
+
+    /// A filled word that leads to `next`.
+    pub(super) fn to(next: *mut Bucket<E>) -> Self {
+        Link(next.map_addr(|a| a | OVINIT))
+    }
+
+    /// The same word with a next bucket.
+    pub(super) fn extended(self, next: *mut Bucket<E>) -> Self {
+        debug_assert!(self.next().is_null());
+        Link(next.map_addr(|a| a | self.0.addr() | OVINIT))
+    }
+
+    #[inline(always)]
+    pub(super) fn next(self) -> *mut Bucket<E> {
+        self.0.map_addr(|a| a & !OVERFLOW_FLAGS)
+    }
+
+    #[inline(always)]
+    pub(super) fn is_migrated(self) -> bool {
+        self.0.addr() & MIGRATED != 0
+    }
+
+    pub(super) fn is_frozen(self) -> bool {
+        self.0.addr() & OVERFLOW_FROZEN != 0
+    }
+}
+
+impl<E> fmt::Debug for Link<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let flags = self.0.addr() & OVERFLOW_FLAGS;
+        write!(f, "{:p} flags {flags:03b}", self.next())
+    }
+}
+
+/// The overflow word of a bucket.
+#[repr(transparent)]
+#[derive(Debug)]
+pub(super) struct Overflow<E>(AtomicTagged<Bucket<E>>);
+
+impl<E> Overflow<E> {
+    /// A word in memory that nobody shares yet.
+    pub(super) fn new(link: Link<E>) -> Self {
+        Overflow(AtomicTagged::new(link.0))
+    }
+
+    /// A word that says that its bucket is not filled yet.
+    pub(super) fn unfilled() -> Self {
+        Overflow(AtomicTagged::new(ptr::null_mut()))
+    }
+
+    #[inline(always)]
+    pub(super) fn load(&self) -> Link<E> {
+        // Acquire: pairs with `extend` and `fill` (the next bucket's words, O1, O5) and with
+        // `mark_migrated` (every word of the targets, O6). Being an Acquire load it also keeps
+        // the loads of the slots after it, on which a reader's miss rests.
+        Link(self.0.load(Ordering::Acquire))
+    }
+
+    /// Links another bucket to the end of a chain; publishes what that bucket holds.
+    #[must_use]
+    pub(super) fn extend(&self, from: Link<E>, next: *mut Bucket<E>) -> bool {
+        debug_assert!(!from.is_frozen() && !from.is_migrated());
+        // AcqRel: as publishing into a slot (O1).
+        self.0
+            .compare_exchange(
+                from.0,
+                from.extended(next).0,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            )
+            .is_ok()
+    }
+
+    /// Forbids further linking, for good (I2), and returns the link.
+    pub(super) fn freeze(&self) -> Link<E> {
+        if mutant(Mutant::NoFreezeOverflow) {
+            return self.load();
+        }
+        // AcqRel: decides between freezing and linking in one word (O4).
+        Link(self.0.fetch_or(OVERFLOW_FROZEN, Ordering::AcqRel))
+    }
+
+    /// Fills the word of a target, last of its bucket. False: another helper has, with the same.
+    pub(super) fn fill(&self, link: Link<E>) -> bool {
+        // AcqRel: a reader acquires the word itself (O5).
+        self.0
+            .compare_exchange(ptr::null_mut(), link.0, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    /// Says that the successor holds everything of this chain.
+    pub(super) fn mark_migrated(&self) {
+        // AcqRel: Release completes the fill for whoever sees MIGRATED in `load` (O6).
+        self.0.fetch_or(MIGRATED, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_and_fingerprints_round_trip() {
+        let element = Box::into_raw(Box::new(7_u64));
+        for hash in [0, u64::MAX, 0x8000_0000_0000_0000, 0x7fff_ffff_ffff_ffff, 0x1234_5678_9abc_def0] {
+            let fingerprint = Fingerprint::of(hash);
+            let word = Word::committed(element, fingerprint);
+            assert!(word.is_element() && word.is_committed() && !word.is_vacant());
+            assert_eq!(word.element(), element);
+            assert_eq!(word.fingerprint(), fingerprint);
+            assert!(word.matches(fingerprint) && word.resembles(fingerprint));
+            let pending = word.pending();
+            assert!(pending.is_pending() && !pending.matches(fingerprint));
+            assert!(pending.resembles(fingerprint) && pending.element() == element);
+            assert!(pending.frozen().is_frozen() && pending.frozen().without_frozen() == pending);
+            assert!(word.frozen().matches(fingerprint), "a reader does not mind FROZEN");
+            assert!(pending.without_pending() == word);
+            assert!(fingerprint.preferred(7) < 7 && fingerprint.preferred(2) < 2);
+        }
+        for vacant in [Word::<u64>::UNINIT, Word::EMPTY] {
+            assert!(vacant.is_vacant() && !vacant.is_element() && !vacant.is_committed());
+            assert!(!vacant.frozen().is_vacant());
+            for hash in [0, u64::MAX] {
+                assert!(!vacant.frozen().resembles(Fingerprint::of(hash)));
+            }
+        }
+        // SAFETY: allocated above by `Box::new`, used by nobody else.
+        drop(unsafe { Box::from_raw(element) });
+    }
+
+    #[test]
+    fn a_frozen_word_changes_no_more() {
+        let mut element = 7_u64;
+        let word = Word::committed(&raw mut element, Fingerprint::of(1 << 60));
+        let slot = Slot::new(word);
+        assert!(slot.freeze() == word);
+        assert!(!slot.remove(word) && !slot.replace(word, word));
+        assert!(slot.load() == word.frozen());
+        assert!(!slot.fill(Word::EMPTY));
+    }
+}

@@ -1,0 +1,121 @@
+//! What a registry consists of. What it does is spread over the modules above: [`query`](crate::query)
+//! reads, [`write`](crate::write) writes, [`registry`](crate::registry) is the public face.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hash};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::entry::Entry;
+use crate::expiry::Deadlines;
+use crate::name::{ChildId, Node};
+use crate::raw::Store;
+use crate::sync::{AtomicU64, Ordering};
+
+/// A lock-free map from child ids to [entries](Entry), indexed by tag, by node and by deadline.
+///
+/// | parameter | what it is |
+/// |---|---|
+/// | `S` | the child's specification |
+/// | `P` | the handle of a process, its *pid*: a number, a channel, the reference of an actor |
+/// | `M` | the user's own metadata |
+/// | `K` | the child's id |
+/// | `H` | the hasher of ids |
+///
+/// It is `Send` and `Sync` as far as its parameters are, and asks for `'static` nowhere. Put it into an
+/// [`Arc`](std::sync::Arc) or, through [`LazyLock`](std::sync::LazyLock), into a static.
+///
+/// # Guarantees
+///
+/// - Every operation on a single id is linearizable: it takes effect at one instant between call and
+///   return, in the tag index and the node index as well.
+/// - Reads never write, help or wait. Writes are lock-free, but for the deadline index: setting or clearing
+///   a deadline may wait for a short structural change of it.
+/// - An entry that satisfies a query of many entries during the whole call is returned exactly once.
+/// - A deadline that has passed makes an entry absent, whether it has been [swept](Self::purge_expired)
+///   or not.
+///
+/// An id type whose hashes collide makes operations on the colliding ids linear in their number, and no
+/// worse. The hasher is seeded afresh for every registry.
+///
+/// # Many operations at once
+///
+/// Each operation here enters and leaves a protected section of its own. [`pin`](Self::pin) enters one for
+/// many operations; what is read there is borrowed and costs no copy.
+///
+/// # Destructors
+///
+/// What is deleted or replaced is dropped later, by some writer, when no pin of before is left: to close a
+/// channel at once, send a message instead. [`collect`](Self::collect) drops what is due.
+///
+/// # Examples
+///
+/// ```
+/// use process_registry::{Child, Registry};
+///
+/// let registry: Registry<&str, u32> = Registry::new("node-a");
+/// registry.insert("session-42", Child::new("spec").on("node-a", 4711).tag("sessions"));
+///
+/// assert_eq!(registry.get_pid("session-42"), Some(4711));
+/// registry.update("session-42", |child| child.bind("node-a", 4712))?;
+/// for entry in registry.pin().match_tag("sessions") {
+///     assert_eq!(entry.pid(), Some(&4712));
+/// }
+/// # Ok::<(), process_registry::NoChild>(())
+/// ```
+pub struct Registry<S, P, M = (), K = ChildId, H = ahash::RandomState> {
+    pub(crate) store: Store<Entry<S, P, M, K>>,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) clock: Clock,
+    pub(crate) local_node: Node,
+    pub(crate) tombstone_ttl: Duration,
+    hasher: H,
+    /// The last incarnation given.
+    incarnations: AtomicU64,
+}
+
+impl<S, P, M, K, H> Registry<S, P, M, K, H> {
+    pub(crate) fn assemble(
+        local_node: Node,
+        capacity: usize,
+        hasher: H,
+        tombstone_ttl: Duration,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            store: Store::new(capacity),
+            deadlines: Deadlines::new(),
+            clock,
+            local_node,
+            tombstone_ttl,
+            hasher,
+            incarnations: AtomicU64::new(0),
+        }
+    }
+
+    /// A number that no incarnation of this registry has had.
+    pub(crate) fn next_incarnation(&self) -> u64 {
+        // Relaxed: an addition to one word never gives the same number twice. It gives a greater one than
+        // that of any entry the caller has read, since the entry was published after its own was given.
+        self.incarnations.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    #[inline]
+    pub(crate) fn hash<Q: Hash + ?Sized>(&self, id: &Q) -> u64
+    where
+        H: BuildHasher,
+    {
+        self.hasher.hash_one(id)
+    }
+}
+
+/// Shows the counts, never the children: a registry may be big, and they need no `Debug`.
+impl<S, P, M, K, H> fmt::Debug for Registry<S, P, M, K, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("local_node", &self.local_node)
+            .field("len", &self.store.live_len())
+            .field("len_all", &self.store.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,123 @@
+//! Removals that look for their entries themselves: by node, by predicate, by deadline.
+
+use std::hash::{BuildHasher, Hash};
+use std::ptr;
+
+use crate::child::Bindings;
+use crate::clock::Moment;
+use crate::entry::{Entry, NODES};
+use crate::expiry::Due;
+use crate::query::{Met, any, bound, keep};
+use crate::raw::Element;
+use crate::state::Registry;
+use crate::sync::Guard;
+use crate::write::{Plan, Step};
+
+impl<S, P, M, K, H> Registry<S, P, M, K, H>
+where
+    K: Hash + Eq + Clone,
+    H: BuildHasher,
+{
+    /// Judges every entry once, empty ones included, and removes those that are not to be retained: exactly
+    /// the entries that were judged. What has expired is swept unjudged.
+    pub(crate) fn retain_in(
+        &self,
+        guard: &Guard,
+        mut retain: impl FnMut(&Entry<S, P, M, K>) -> bool,
+    ) {
+        let mut scan = self.view(guard).walk();
+        while let Some(met) = scan.next_met(any, any) {
+            let (entry, condemned) = match met {
+                Met::Current(entry) if retain(entry) => continue,
+                Met::Current(entry) => (entry, true),
+                Met::Expired(entry) => (entry, false),
+            };
+            let itself = |other: &_, _: Option<&_>| ptr::eq(entry, other);
+            self.apply(entry.block().hash(), guard, None, itself, |current, _| {
+                if condemned && current.is_some() { Step::Remove } else { Step::Leave(None) }
+            });
+        }
+    }
+
+    /// Removes what is due, in order of time. Takes time in proportion to what is due.
+    pub(crate) fn purge(&self) -> usize {
+        let now = self.clock.now();
+        let mut purged = 0;
+        let mut last = None;
+        loop {
+            let batch = self.deadlines.due(last, now);
+            let Some((end, _)) = batch.last() else { break };
+            last = Some(*end);
+            for (due, hash) in batch {
+                purged += usize::from(self.purge_one(due, hash));
+                self.store.reclaim();
+            }
+        }
+        self.store.collect();
+        purged
+    }
+
+    /// Settles one item that is due: its entry is removed if it has expired, filed anew if it was renewed,
+    /// and forgotten otherwise.
+    fn purge_one(&self, due: Due, hash: u64) -> bool {
+        let guard = self.store.pin();
+        let its_own =
+            |entry: &Entry<S, P, M, K>, _: Option<&_>| entry.incarnation() == due.incarnation();
+        // Leaving it is enough: the write engine removes what has expired.
+        let applied = self.apply(hash, &guard, None, its_own, |_, _| Step::Leave(None));
+        match applied.before {
+            Some(entry) if entry.due() != Moment::NEVER => {
+                let renewed = Due::new(entry.due(), entry.incarnation());
+                let own = self.deadlines.file(renewed, hash);
+                // Whoever takes the old item off answers for the entry. Was it another, then he has filed an
+                // item as well, and two of them would be four after the next encounter.
+                if !self.deadlines.withdraw(due) {
+                    self.deadlines.withdraw(own);
+                }
+            }
+            _ => {
+                self.deadlines.withdraw(due);
+            }
+        }
+        applied.swept.is_some()
+    }
+}
+
+impl<S, P, M, K, H> Registry<S, P, M, K, H>
+where
+    S: Clone,
+    P: Clone,
+    M: Clone,
+    K: Hash + Eq + Clone,
+    H: BuildHasher,
+{
+    /// Takes a node's bindings from every entry, one after the other; returns whose went.
+    pub(crate) fn evict(&self, node: &str) -> Vec<K> {
+        let members = {
+            let guard = self.store.pin();
+            let mut scan = self.view(&guard).members(NODES, node);
+            let here = |entry: &Entry<S, P, M, K>| entry.pid_on(node).is_some();
+            keep(std::iter::from_fn(|| scan.next(bound, here)))
+        };
+        let mut changed = Vec::new();
+        for member in members {
+            let edited = self.edit(member.id(), false, |current, _| {
+                let Some(current) = current.filter(|entry| entry.pid_on(node).is_some()) else {
+                    return Plan::Leave;
+                };
+                let others = current.bindings().iter().filter(|(bound, _)| *bound != node);
+                let rest: Bindings<P> = others.cloned().collect();
+                if rest.is_empty() {
+                    Plan::Remove
+                } else {
+                    Plan::Put(current.id().clone(), current.body().rebound(rest))
+                }
+            });
+            if edited.written {
+                changed.push(member.id().clone());
+            }
+            self.conclude(|| {});
+        }
+        changed
+    }
+}

@@ -1,0 +1,106 @@
+//! Seeded bugs: each weakens one step of the protocol, and some check must then fail.
+//!
+//! They exist only in builds with the cfg `process_registry_mutants`; in every other build
+//! [`mutant`] is the constant `false` and nothing of a mutant is left in the code.
+
+/// A bug that can be switched on at run time, in one build of all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(process_registry_mutants), allow(dead_code))]
+#[repr(u32)]
+pub(crate) enum Mutant {
+    /// A slot word is published and read without Release and Acquire.
+    RelaxedPublish = 1,
+    /// An entry is retired before it is unlinked.
+    RetireBeforeUnlink,
+    /// A killed entry is published again instead of a new one.
+    RepublishKilled,
+    /// A source is called MIGRATED before its targets are filled.
+    MigratedBeforeFill,
+    /// A reader ignores MIGRATED.
+    ReaderIgnoresMigrated,
+    /// An insert commits without its validation pass.
+    NoValidation,
+    /// The validation pass begins without its fence.
+    NoPassFence,
+    /// `was_committed` is never set.
+    NeverCommitted,
+    /// A member slot is freed before the CAS that unpublishes its entry.
+    FreeSlotEarly,
+    /// A replace claims its member slots anew.
+    ClaimAnew,
+    /// A member's hash is written after the CAS that publishes its entry.
+    LateHash,
+    /// A closing set accepts a claim.
+    ClaimClosed,
+    /// A closed set takes any set of its name out of the directory.
+    UnlinkAny,
+    /// An entry's count is taken after it may have been zero.
+    CountAfterZero,
+    /// A reader of an expired entry does not load its slot word again.
+    NoSecondLoad,
+    /// A scan follows the directory to a set and ignores which slot an entry names.
+    AnySlot,
+    /// Freezing skips the overflow word.
+    NoFreezeOverflow,
+    /// The closer of a chunk does not look again after raising the hint.
+    BlindHint,
+}
+
+#[cfg(process_registry_mutants)]
+impl Mutant {
+    /// All of them.
+    #[cfg_attr(not(any(process_registry_loom, process_registry_shuttle)), allow(dead_code))]
+    pub(crate) const ALL: &[Mutant] = &[
+        Mutant::RelaxedPublish,
+        Mutant::RetireBeforeUnlink,
+        Mutant::RepublishKilled,
+        Mutant::MigratedBeforeFill,
+        Mutant::ReaderIgnoresMigrated,
+        Mutant::NoValidation,
+        Mutant::NoPassFence,
+        Mutant::NeverCommitted,
+        Mutant::FreeSlotEarly,
+        Mutant::ClaimAnew,
+        Mutant::LateHash,
+        Mutant::ClaimClosed,
+        Mutant::UnlinkAny,
+        Mutant::CountAfterZero,
+        Mutant::NoSecondLoad,
+        Mutant::AnySlot,
+        Mutant::NoFreezeOverflow,
+        Mutant::BlindHint,
+    ];
+}
+
+/// Whether `_which` is switched on.
+#[cfg(not(process_registry_mutants))]
+#[inline(always)]
+pub(crate) const fn mutant(_which: Mutant) -> bool {
+    false
+}
+
+#[cfg(process_registry_mutants)]
+pub(crate) use switch::mutant;
+
+/// The switch of the mutants, for the model tests.
+#[cfg(process_registry_mutants)]
+pub(crate) mod switch {
+    use super::Mutant;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    // Not the facade's: the switch itself must add no scheduling point.
+    static ON: AtomicU32 = AtomicU32::new(0);
+
+    /// Whether `which` is switched on.
+    #[allow(clippy::missing_const_for_fn)]
+    pub(crate) fn mutant(which: Mutant) -> bool {
+        // Relaxed: set before the threads of a model start.
+        ON.load(Ordering::Relaxed) == which as u32
+    }
+
+    /// Switches mutant `number` on, and every other off; 0 is none.
+    #[cfg_attr(not(any(process_registry_loom, process_registry_shuttle)), allow(dead_code))]
+    pub(crate) fn set(number: u32) {
+        ON.store(number, Ordering::Relaxed);
+    }
+}
