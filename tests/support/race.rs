@@ -1,0 +1,50 @@
+//! Threads that start together, and threads that look on until others are done.
+
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// Runs `body` on so many threads at once. A panic of any is a panic of all.
+pub(crate) fn race(threads: usize, body: impl Fn(usize) + Sync) {
+    let start = Barrier::new(threads);
+    thread::scope(|scope| {
+        for thread in 0..threads {
+            let (start, body) = (&start, &body);
+            scope.spawn(move || {
+                start.wait();
+                body(thread);
+            });
+        }
+    });
+}
+
+/// Counts a thread out, also if it panics.
+struct Done<'a>(&'a AtomicUsize);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// Runs `work` once on so many threads, and `watch` over and over on so many others until all the
+/// work is done, and once more afterwards.
+pub(crate) fn watched(
+    workers: usize,
+    work: impl Fn(usize) + Sync,
+    watchers: usize,
+    watch: impl Fn(usize) + Sync,
+) {
+    let running = AtomicUsize::new(workers);
+    race(workers + watchers, |thread| {
+        if thread < workers {
+            let _done = Done(&running);
+            work(thread);
+        } else {
+            while running.load(Ordering::Acquire) > 0 {
+                watch(thread - workers);
+            }
+            watch(thread - workers);
+        }
+    });
+}
