@@ -80,7 +80,7 @@ pub use self::clock::{Clock, ManualClock};
 pub use self::entry::{Entry, EntryRef, OwnedEntry};
 pub use self::error::{DuplicateHandlers, NoChild, Occupied, Taken, UpdateError};
 pub use self::hooks::{Event, Handler, HookKey, Hooks, WriteOptions};
-pub use self::iter::{ByNode, ByTag, Iter};
+pub use self::iter::{ByNode, ByTag, GetMany, Iter};
 pub use self::janitor::Janitor;
 pub use self::name::{ChildId, IntoId, Node, Tag};
 pub use self::pinned::Pinned;

@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn every_index_has_a_place_of_its_own() {
-        let mut next = vec![0; SEGMENTS];
+        let mut next = [0; SEGMENTS];
         for index in INLINE..100_000 {
             let (segment, offset) = place(index);
             assert_eq!(offset, next[segment], "dense, in order");

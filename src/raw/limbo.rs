@@ -31,6 +31,8 @@ const BATCH: usize = if MODEL { 1 } else { 64 };
 const PER_WRITE: usize = 3;
 /// How many writes pass between two looks at a shelf that its threads may have left behind.
 const ROUND: usize = 64;
+/// Emptied vectors and raised flags of batches that a shelf keeps for later.
+const SPARE: usize = 16;
 /// Rooms for elements that a shelf keeps for later.
 const ROOMS: usize = 256;
 
@@ -106,10 +108,14 @@ impl Shelf {
             if let Some(item) = batch.items.pop() {
                 return Some(item);
             }
-            let Some(Batch { items, flag }) = self.sealed.pop_front() else { return None };
-            self.flags.push(flag);
-            if self.vectors.len() < 4 {
+            let Batch { items, flag } = self.sealed.pop_front()?;
+            if self.vectors.len() < SPARE {
                 self.vectors.push(items);
+            }
+            if self.flags.len() < SPARE {
+                self.flags.push(flag);
+            } else {
+                flags::give_flag(flag);
             }
         }
     }
@@ -167,10 +173,20 @@ impl Limbo {
         }
     }
 
-    /// This thread's shelf, or a new one; its own until the handle drops.
+    /// This thread's shelf, or one that nobody is at work on, or a new one; this thread's own
+    /// until the handle drops, which puts it into this thread's slot.
     fn shelf(&self) -> Held<'_> {
         let slot = sync::stripe() & (self.slots.len() - 1);
-        self.take(slot).unwrap_or_else(|| Held {
+        if let Some(shelf) = self.take(slot) {
+            return shelf;
+        }
+        // Not a new one at once, or shelves would become more with every collision.
+        let mut held = (1..self.slots.len()).find_map(|i| self.take(slot + i));
+        // Relaxed: a hint; `take_homeless` acquires.
+        if held.is_none() && !self.homeless.load(Ordering::Relaxed).is_null() {
+            held = self.take_homeless().pop();
+        }
+        let mut held = held.unwrap_or_else(|| Held {
             limbo: self,
             slot,
             shelf: ManuallyDrop::new(Box::new(Shelf {
@@ -182,10 +198,13 @@ impl Limbo {
                 writes: 0,
                 next: ptr::null_mut(),
             })),
-        })
+        });
+        held.slot = slot;
+        held
     }
 
     fn take(&self, slot: usize) -> Option<Held<'_>> {
+        let slot = slot & (self.slots.len() - 1);
         // Acquire: pairs with `put`; the shelf's contents (O15).
         let shelf = self.slots[slot].0.swap(ptr::null_mut(), Ordering::Acquire);
         if shelf.is_null() {
@@ -301,7 +320,7 @@ impl Limbo {
             let mut shelf = self.shelf();
             shelf.free_due(PER_WRITE);
             shelf.writes = shelf.writes.wrapping_add(1);
-            shelf.writes % ROUND == 0
+            shelf.writes.is_multiple_of(ROUND)
         };
         if look_around {
             // Relaxed: any order of visits will do.

@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn overflow_buckets_have_places_of_their_own() {
-        let mut next = vec![0; 12];
+        let mut next = [0; 12];
         for number in 0..20_000 {
             let (segment, offset) = place(number);
             assert_eq!(offset, next[segment], "dense, in order");

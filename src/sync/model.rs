@@ -195,7 +195,7 @@ struct Watch {
     flag: &'static Flag,
     waits_for: u32,
     /// Where the unpinning threads meet: the last of them comes after the others.
-    meeting: std::sync::Arc<AtomicUsize>,
+    meeting: usize,
 }
 
 /// Memory that was freed, with its layout: it goes when the execution ends.
@@ -206,6 +206,8 @@ struct Grave(usize, std::alloc::Layout);
 struct Books {
     pins: [u32; THREADS],
     watches: Vec<Watch>,
+    /// How many there have been.
+    watched: usize,
     graves: Vec<Grave>,
     /// Blocks with a canary alive.
     blocks: isize,
@@ -228,13 +230,19 @@ struct Model {
     books: Mutex<Books>,
     /// A word for each thread, changed by its pins and looked at by retirements.
     words: [AtomicUsize; THREADS],
+    /// A word for each of so many watches, taken in turn.
+    meetings: [AtomicUsize; MEETINGS],
 }
+
+/// More watches than an execution usually has at once; sharing a meeting does no harm.
+const MEETINGS: usize = 8;
 
 impl Model {
     fn new() -> Self {
         Model {
             books: Mutex::default(),
             words: std::array::from_fn(|_| AtomicUsize::new(0)),
+            meetings: std::array::from_fn(|_| AtomicUsize::new(0)),
         }
     }
 
@@ -306,12 +314,12 @@ fn leave(thread: usize) {
         let mut books = MODEL.books();
         books.pins[thread] = 0;
         for watch in books.watches.iter().filter(|watch| watch.waits_for & bit != 0) {
-            mine.push((watch.flag, watch.meeting.clone()));
+            mine.push((watch.flag, watch.meeting));
         }
     }
     for (flag, meeting) in mine {
         // AcqRel: whoever comes last has the others behind it.
-        meeting.fetch_add(1, Ordering::AcqRel);
+        MODEL.meetings[meeting].fetch_add(1, Ordering::AcqRel);
         let mut books = MODEL.books();
         let same = |watch: &Watch| std::ptr::eq(watch.flag, flag);
         if let Some(at) = books.watches.iter().position(same) {
@@ -342,9 +350,13 @@ impl Guard {
     /// Raises `flag` once every pin held now has been given up.
     pub(crate) fn raise_when_unpinned(&self, flag: &'static Flag) {
         fence(Ordering::SeqCst);
-        let meeting = std::sync::Arc::new(AtomicUsize::new(0));
-        let waits_for = 1 << self.thread;
-        MODEL.books().watches.push(Watch { flag, waits_for, meeting: meeting.clone() });
+        let meeting = {
+            let mut books = MODEL.books();
+            let meeting = books.watched % MEETINGS;
+            books.watched += 1;
+            books.watches.push(Watch { flag, waits_for: 1 << self.thread, meeting });
+            meeting
+        };
         for other in (0..THREADS).filter(|other| *other != self.thread) {
             // Acquire: a pin given up before this comes before the raise.
             MODEL.words[other].fetch_add(0, Ordering::Acquire);
@@ -356,7 +368,7 @@ impl Guard {
             }
         }
         // Release: the same, for whoever comes last.
-        meeting.fetch_add(1, Ordering::Release);
+        MODEL.meetings[meeting].fetch_add(1, Ordering::Release);
     }
 
     /// Nothing: a flag is raised as early as can be.
