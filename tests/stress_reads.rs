@@ -430,6 +430,62 @@ fn sets_that_come_and_go_are_never_lost_or_left_behind() {
     counts_match_a_walk(&registry);
 }
 
+/// One set that is opened, claimed and closed by all, over and over.
+#[test]
+fn a_set_that_closes_takes_no_other_with_it() {
+    let registry = with_fixed(Hashing::Normal);
+    race(3, |thread| {
+        let id = 500 + thread as u64;
+        for round in 0..scaled(12_000) {
+            registry.insert(id, child(round).on("only", round).tag("only"));
+            let pin = registry.pin();
+            assert!(pin.match_tag("only").any(|entry| *entry.id() == id), "own tag");
+            assert!(pin.children_on("only").any(|entry| *entry.id() == id), "own node");
+            drop(pin);
+            registry.delete(&id);
+        }
+    });
+    assert_eq!(registry.tag_len("only") + registry.node_len("only"), 0);
+    assert!(registry.match_tag("only").is_empty() && registry.children_on("only").is_empty());
+    counts_match_a_walk(&registry);
+}
+
+/// All indexes change in one step: what a lookup has seen, every query finds from then on.
+#[test]
+fn what_a_lookup_has_seen_a_query_finds() {
+    let registry = with_fixed(Hashing::Normal);
+    let ids = scaled(6000);
+    race(2, |thread| {
+        for id in 1000..1000 + ids {
+            if thread == 0 {
+                // Fresh slots all the time: the members of five ids ago are gone.
+                registry.insert(id, child(id).on("rock", id).tag("seen"));
+                if id % 8 == 0 {
+                    registry.retain(|entry| *entry.id() < 1000 || *entry.id() + 5 > id);
+                }
+                continue;
+            }
+            let pin = registry.pin();
+            let mut seen = None;
+            // Bounded, for the id may have come and gone unseen.
+            for _ in 0..200 {
+                seen = seen.or_else(|| pin.lookup(&id));
+                if seen.is_some() {
+                    break;
+                }
+                std::hint::spin_loop();
+            }
+            if seen.is_some() {
+                let tagged = pin.match_tag("seen").any(|entry| *entry.id() == id);
+                let bound = pin.children_on("rock").any(|entry| *entry.id() == id);
+                let there = pin.contains(&id);
+                assert!(tagged && bound || !there, "{id} is there and not found");
+            }
+        }
+    });
+    counts_match_a_walk(&registry);
+}
+
 /// One registry's threads may end in the middle of another's life.
 #[test]
 fn registries_share_threads_and_nothing_else() {

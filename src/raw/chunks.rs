@@ -235,6 +235,17 @@ impl Chunks {
         }
     }
 
+    /// Whether no chunk below the hint has room, for the models.
+    #[cfg(any(process_registry_loom, process_registry_shuttle))]
+    pub(super) fn hint_is_low(&self) -> bool {
+        // Acquire, both: as in `claim` (O12).
+        (0..self.hint.load(Ordering::Acquire)).all(|index| {
+            let seen = self.pointer(index).map_or(ptr::null_mut(), |p| p.load(Ordering::Acquire));
+            // SAFETY: the caller is pinned.
+            unsafe { ChunkRef::new(seen, index) }.is_some_and(|chunk| chunk.is_full())
+        })
+    }
+
     /// All slots in use: every index to the end, those without a chunk in the middle included.
     pub(super) fn scan<'g>(&'g self, _guard: &'g Guard) -> Scan<'g> {
         // Acquire: pairs with the raise in `link` (O12).

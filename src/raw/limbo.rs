@@ -25,10 +25,16 @@ use super::flags;
 use super::pad::CachePadded;
 use crate::sync::{self, AtomicTagged, AtomicUsize, Flag, Guard, MODEL, Ordering};
 
-/// Retired things of one batch.
+/// Retired things of one batch, as long as few batches wait.
 const BATCH: usize = if MODEL { 1 } else { 64 };
+/// Waiting batches after which a batch takes twice as many. So a long pin leaves few batches,
+/// however much is retired during it: crossbeam works off only eight deferred calls at a time.
+const DOUBLING: usize = 4;
+const MOST_DOUBLINGS: usize = 10;
 /// How many a write frees afterwards: more than it can retire, so that limbo drains.
 const PER_WRITE: usize = 3;
+/// Attempts to advance the epoch between two looks at what that has brought.
+const ROUNDS: usize = if MODEL { 3 } else { 16 };
 /// How many writes pass between two looks at a shelf that its threads may have left behind.
 const ROUND: usize = 64;
 /// Emptied vectors and raised flags of batches that a shelf keeps for later.
@@ -85,6 +91,16 @@ struct Shelf {
 }
 
 impl Shelf {
+    /// How many things the open batch is for.
+    fn batch(&self) -> usize {
+        BATCH << (self.sealed.len() / DOUBLING).min(MOST_DOUBLINGS)
+    }
+
+    /// Batches whose flag is not up yet.
+    fn waiting(&self) -> usize {
+        self.sealed.iter().filter(|batch| !batch.flag.is_raised()).count()
+    }
+
     fn seal(&mut self, guard: &Guard) {
         let flag = match self.flags.pop() {
             Some(flag) => {
@@ -277,7 +293,7 @@ impl Limbo {
     ) {
         let mut shelf = self.shelf();
         shelf.open.push(Retired { memory, free });
-        if shelf.open.len() >= BATCH {
+        if shelf.open.len() >= shelf.batch() {
             shelf.seal(guard);
         }
     }
@@ -343,9 +359,19 @@ impl Limbo {
         if pinned {
             return;
         }
-        // The epoch has to advance twice before what was retired in it is due.
-        for _ in 0..3 {
+        // The epoch has to advance twice before what was retired in it is due, and every batch
+        // before it in line has to be worked off. Somebody's old pin may forbid either.
+        let mut waiting = usize::MAX;
+        for round in 0.. {
             sync::pin().advance();
+            if round % ROUNDS == ROUNDS - 1 {
+                let mut left = 0;
+                self.each_shelf(|shelf| left += shelf.waiting());
+                if left == 0 || left >= waiting {
+                    break;
+                }
+                waiting = left;
+            }
         }
         self.each_shelf(|shelf| {
             shelf.free_due(usize::MAX);

@@ -281,6 +281,12 @@ impl Set {
         self.give_unit()
     }
 
+    /// Whether no chunk below a hint has room, for the models.
+    #[cfg(any(process_registry_loom, process_registry_shuttle))]
+    pub(super) fn hints_are_low(&self) -> bool {
+        (0..self.stripes()).all(|s| self.stripe(s).chunks.hint_is_low())
+    }
+
     /// All slots that are in use, with what they hold.
     pub(super) fn scan<'g>(&'g self, guard: &'g Guard) -> Scan<'g> {
         Scan { set: self, stripe: 0, chunks: self.first.chunks.scan(guard), guard }

@@ -1,5 +1,6 @@
 //! What the operations do, one after the other.
 
+mod cost;
 mod storm;
 
 use std::collections::HashSet;

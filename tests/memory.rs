@@ -1,0 +1,58 @@
+//! What memory comes back, by a counting allocator.
+
+use process_registry::{Child, Registry};
+use test_support::CountingAlloc;
+
+#[global_allocator]
+static ALLOC: CountingAlloc = CountingAlloc::new();
+
+type Numbers = Registry<(), u32, (), u32>;
+
+/// Frees all that can be freed. One test is one process here: nobody else pins.
+fn settle(registry: &Numbers) -> usize {
+    registry.shrink_to_fit();
+    for _ in 0..4 {
+        registry.collect();
+    }
+    ALLOC.live_bytes()
+}
+
+/// One test, so that nothing else allocates meanwhile.
+#[test]
+fn memory_comes_back() {
+    let registry = Numbers::new("here");
+    let empty = settle(&registry);
+
+    // A set of 100,000 members that shrinks to 10.
+    for id in 0..100_000 {
+        registry.insert(id, Child::new(()).on("here", id).tag("a"));
+    }
+    let full = settle(&registry);
+    assert!(full > empty + 100_000 * 64, "the counting allocator counts");
+    registry.retain(|entry| entry.id() % 10_000 == 0);
+    let few = settle(&registry);
+    // Tables, chunks and entries are gone; what is left are the arrays of chunk pointers of one
+    // tag and one node, and what is kept for reuse.
+    assert!(few < empty + 300_000, "{} bytes for 10 entries", few - empty);
+    assert_eq!(registry.match_tag("a").len(), 10);
+    registry.clear_all();
+    let none = settle(&registry);
+    assert!(none < empty + 200_000, "{} bytes for no entries", none - empty);
+
+    // One-shot tags and ids leave nothing behind, however many there are.
+    let churn = |from: u32, count: u32| {
+        for id in from..from + count {
+            registry.insert(id, Child::new(()).on("here", id).tag(format!("tag-{id}")));
+            registry.delete(&id);
+        }
+        settle(&registry)
+    };
+    let before = churn(0, 20_000);
+    let after = churn(20_000, 100_000);
+    assert!(after <= before + 20_000, "{} bytes more", after - before);
+    assert!(registry.tags().is_empty() && registry.nodes().is_empty());
+
+    drop(registry);
+    let left = ALLOC.live_bytes();
+    assert!(left < empty + 100_000, "{} bytes outlive the registry", left - empty);
+}
