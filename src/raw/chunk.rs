@@ -1,6 +1,7 @@
 //! One chunk of a member set: a bitmap and its slots.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::mem;
 use std::ptr::NonNull;
 
 use super::limbo::Reclaim;
@@ -41,19 +42,25 @@ const fn reserved(slots: u32) -> u64 {
     if slots == 64 { 0 } else { u64::MAX << slots }
 }
 
+/// A chunk with its slots, the smallest there is: where the slots begin is the same in all.
+#[repr(C)]
+struct WithSlots {
+    head: Chunk,
+    slots: [AtomicU64; 1],
+}
+
+const SLOTS: usize = mem::offset_of!(WithSlots, slots);
+
 impl Chunk {
-    fn layout(slots: u32) -> (Layout, usize) {
-        let slots = Layout::array::<AtomicU64>(slots as usize);
-        slots
-            .and_then(|slots| Layout::new::<Chunk>().extend(slots))
-            .map(|(layout, offset)| (layout.pad_to_align(), offset))
-            .expect("a small layout")
+    fn layout(slots: u32) -> Layout {
+        let size = SLOTS + slots as usize * mem::size_of::<AtomicU64>();
+        Layout::from_size_align(size, mem::align_of::<WithSlots>()).expect("a small layout")
     }
 
     /// A chunk with one member, in slot 0, in nobody's sight yet.
     pub(super) fn with_member(index: usize, hash: u64) -> NonNull<Chunk> {
         let slots = slots_of(index);
-        let (layout, offset) = Self::layout(slots);
+        let layout = Self::layout(slots);
         // SAFETY: not empty.
         let memory = unsafe { alloc(layout) };
         let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };
@@ -64,7 +71,7 @@ impl Chunk {
                 bitmap: AtomicU64::new(reserved(slots) | 1),
                 canary: Canary::new(),
             });
-            let first = memory.add(offset).cast::<AtomicU64>();
+            let first = memory.add(SLOTS).cast::<AtomicU64>();
             for i in 0..slots as usize {
                 first.add(i).write(AtomicU64::new(if i == 0 { hash } else { 0 }));
             }
@@ -77,7 +84,7 @@ impl Chunk {
     pub(super) unsafe fn free(this: NonNull<Chunk>, index: usize) {
         // SAFETY: the caller's promise: alive until here.
         unsafe { this.as_ref() }.canary.kill();
-        let (layout, _) = Self::layout(slots_of(index));
+        let layout = Self::layout(slots_of(index));
         if MODEL {
             sync::keep_until_end(this.cast(), layout);
             return;
@@ -116,10 +123,9 @@ impl<'g> ChunkRef<'g> {
     #[inline]
     fn slot(&self, bit: u32) -> &'g AtomicU64 {
         debug_assert!(bit < slots_of(self.index));
-        let (_, offset) = Chunk::layout(slots_of(self.index));
         self.head();
         // SAFETY: slot `bit` of the chunk's, as `layout` places them; alive as the head is.
-        unsafe { self.chunk.byte_add(offset).cast::<AtomicU64>().add(bit as usize).as_ref() }
+        unsafe { self.chunk.byte_add(SLOTS).cast::<AtomicU64>().add(bit as usize).as_ref() }
     }
 
     /// Whether there is no bit to be had.

@@ -1,19 +1,27 @@
 //! Threads that start together, and threads that look on until others are done.
 
+use std::panic::resume_unwind;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Runs `body` on so many threads at once. A panic of any is a panic of all.
+/// Runs `body` on so many threads at once. A panic of any is a panic of all. When it returns the
+/// threads are gone, with all that was theirs: the end of a scope alone does not wait for that.
 pub(crate) fn race(threads: usize, body: impl Fn(usize) + Sync) {
     let start = Barrier::new(threads);
     thread::scope(|scope| {
-        for thread in 0..threads {
+        let run = |thread| {
             let (start, body) = (&start, &body);
             scope.spawn(move || {
                 start.wait();
                 body(thread);
-            });
+            })
+        };
+        let running: Vec<_> = (0..threads).map(run).collect();
+        for thread in running {
+            if let Err(panic) = thread.join() {
+                resume_unwind(panic);
+            }
         }
     });
 }
