@@ -263,10 +263,7 @@ impl<S, P, M> Child<S, P, M> {
     /// ```
     #[must_use]
     pub fn pid_on(&self, node: &str) -> Option<&P> {
-        self.bindings
-            .iter()
-            .find(|(bound, _)| *bound == node)
-            .map(|(_, pid)| pid)
+        self.bindings.iter().find(|(bound, _)| *bound == node).map(|(_, pid)| pid)
     }
 
     /// The tags, in the order they were added.
@@ -533,12 +530,7 @@ impl<S, P, M> Child<S, P, M> {
     /// ```
     #[must_use = "the parts are dropped if they are not used"]
     pub fn into_parts(self) -> (S, Vec<(Node, P)>, Vec<Tag>, M) {
-        (
-            self.spec,
-            self.bindings.into_vec(),
-            self.tags.into_vec(),
-            self.metadata,
-        )
+        (self.spec, self.bindings.into_vec(), self.tags.into_vec(), self.metadata)
     }
 }
 
@@ -561,9 +553,7 @@ pub struct Pids<'a, P> {
 
 impl<'a, P> Pids<'a, P> {
     pub(crate) fn new(bindings: &'a [(Node, P)]) -> Self {
-        Self {
-            bindings: bindings.iter(),
-        }
+        Self { bindings: bindings.iter() }
     }
 }
 
@@ -594,9 +584,7 @@ impl<P> FusedIterator for Pids<'_, P> {}
 
 impl<P> Clone for Pids<'_, P> {
     fn clone(&self) -> Self {
-        Self {
-            bindings: self.bindings.clone(),
-        }
+        Self { bindings: self.bindings.clone() }
     }
 }
 

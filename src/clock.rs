@@ -134,9 +134,7 @@ impl ManualClock {
     /// ```
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            nanos: Arc::new(AtomicU64::new(Moment::now().0)),
-        }
+        Self { nanos: Arc::new(AtomicU64::new(Moment::now().0)) }
     }
 
     /// Moves the time forward, for every clone.
@@ -158,11 +156,9 @@ impl ManualClock {
     pub fn advance(&self, duration: Duration) {
         // Release: pairs with the Acquire load in `moment`; who sees the new time sees what was
         // done before it. Relaxed on failure: the value is only compared with again.
-        let _ = self
-            .nanos
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |nanos| {
-                Some(Moment(nanos).saturating_add(duration).0)
-            });
+        let _ = self.nanos.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |nanos| {
+            Some(Moment(nanos).saturating_add(duration).0)
+        });
     }
 
     /// The time the clock shows.
@@ -202,9 +198,7 @@ impl Default for ManualClock {
 
 impl fmt::Debug for ManualClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ManualClock")
-            .field(&self.moment().to_instant())
-            .finish()
+        f.debug_tuple("ManualClock").field(&self.moment().to_instant()).finish()
     }
 }
 

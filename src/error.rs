@@ -159,9 +159,7 @@ impl<'g, S, P, M, K> Occupied<'g, S, P, M, K> {
 // No bounds on spec, pid and metadata, so that a result can be unwrapped whatever they are.
 impl<S, P, M, K: fmt::Debug> fmt::Debug for Occupied<'_, S, P, M, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Occupied")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("Occupied").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -230,9 +228,7 @@ impl<S, P, M, K> Taken<S, P, M, K> {
 // No bounds on spec, pid and metadata, so that a result can be unwrapped whatever they are.
 impl<S, P, M, K: fmt::Debug> fmt::Debug for Taken<S, P, M, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Taken")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("Taken").field("id", &self.id).finish_non_exhaustive()
     }
 }
 

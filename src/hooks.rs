@@ -70,13 +70,7 @@ impl<'a, P, K> Event<'a, P, K> {
         incarnation: u64,
         version: u64,
     ) -> Self {
-        Self {
-            kind,
-            id,
-            bindings,
-            incarnation,
-            version,
-        }
+        Self { kind, id, bindings, incarnation, version }
     }
 
     /// What happened: the key the handler was registered for.
@@ -176,11 +170,7 @@ impl<P, K> Handler<P, K> {
         id: impl AsRef<str>,
         callback: impl Fn(&Event<'_, P, K>) + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            id: SmolStr::new(id),
-            priority: 0,
-            callback: Arc::new(callback),
-        }
+        Self { id: SmolStr::new(id), priority: 0, callback: Arc::new(callback) }
     }
 
     /// Sets the priority. Handlers of a higher one are called first; among equals, the one
@@ -219,11 +209,7 @@ impl<P, K> Handler<P, K> {
 
 impl<P, K> Clone for Handler<P, K> {
     fn clone(&self) -> Self {
-        Self {
-            id: self.id.clone(),
-            priority: self.priority,
-            callback: Arc::clone(&self.callback),
-        }
+        Self { id: self.id.clone(), priority: self.priority, callback: Arc::clone(&self.callback) }
     }
 }
 
@@ -290,10 +276,7 @@ impl<P, K> Hooks<P, K> {
     /// ```
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            registered: ArcSwap::default(),
-            unregistered: ArcSwap::default(),
-        }
+        Self { registered: ArcSwap::default(), unregistered: ArcSwap::default() }
     }
 
     /// Registers a handler. It takes part in every call that begins afterwards.
@@ -373,11 +356,7 @@ impl<P, K> Hooks<P, K> {
         if duplicates.is_empty() {
             Ok(())
         } else {
-            Err(DuplicateHandlers {
-                key,
-                ids: duplicates,
-                handlers: new,
-            })
+            Err(DuplicateHandlers { key, ids: duplicates, handlers: new })
         }
     }
 
@@ -604,10 +583,7 @@ impl<'a, P, K> WriteOptions<'a, P, K> {
     /// assert!(registry.contains("x"));
     /// ```
     pub const fn new() -> Self {
-        Self {
-            ttl: None,
-            hooks: None,
-        }
+        Self { ttl: None, hooks: None }
     }
 
     /// Lets the entry expire `ttl` after the write, whatever the child says of its own.
@@ -659,10 +635,7 @@ impl<P, K> Copy for WriteOptions<'_, P, K> {}
 
 impl<P, K> fmt::Debug for WriteOptions<'_, P, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WriteOptions")
-            .field("ttl", &self.ttl)
-            .field("hooks", &self.hooks)
-            .finish()
+        f.debug_struct("WriteOptions").field("ttl", &self.ttl).field("hooks", &self.hooks).finish()
     }
 }
 

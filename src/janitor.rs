@@ -171,10 +171,7 @@ impl Janitor {
                 }
             })
             .expect("the operating system refused a thread for the janitor");
-        Self {
-            shared,
-            thread: Some(thread),
-        }
+        Self { shared, thread: Some(thread) }
     }
 
     /// Whether the thread runs: until the registry is gone, and one more interval at most.
@@ -195,9 +192,7 @@ impl Janitor {
     /// ```
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.thread
-            .as_ref()
-            .is_some_and(|thread| !thread.is_finished())
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
     /// The message of the last panic that a sweep met, in a destructor of the user's; `None` if
@@ -272,10 +267,7 @@ impl fmt::Debug for Janitor {
 
 /// The message of a panic, as far as it has one.
 fn message(panic: &(dyn Any + Send)) -> String {
-    match (
-        panic.downcast_ref::<&'static str>(),
-        panic.downcast_ref::<String>(),
-    ) {
+    match (panic.downcast_ref::<&'static str>(), panic.downcast_ref::<String>()) {
         (Some(message), _) => (*message).to_owned(),
         (None, Some(message)) => message.clone(),
         (None, None) => "Box<dyn Any>".to_owned(),
@@ -323,10 +315,7 @@ mod tests {
     fn stop_and_drop_interrupt_the_sleep() {
         let start = Instant::now();
         for interval in [LONG, Duration::MAX] {
-            assert_eq!(
-                Janitor::spawn_sweeping(interval, || panic!("too early")).stop(),
-                None
-            );
+            assert_eq!(Janitor::spawn_sweeping(interval, || panic!("too early")).stop(), None);
             drop(Janitor::spawn_sweeping(interval, || panic!("too early")));
             let slept_in = Janitor::spawn_sweeping(interval, || panic!("too early"));
             thread::sleep(5 * SOON);
@@ -416,10 +405,7 @@ mod tests {
         *slot.lock().unwrap() = Some(janitor);
         assert_eq!(receiver.recv_timeout(PATIENCE), Ok(()));
         // The thread has ended, for its end of the channel goes.
-        assert_eq!(
-            receiver.recv_timeout(PATIENCE),
-            Err(mpsc::RecvTimeoutError::Disconnected)
-        );
+        assert_eq!(receiver.recv_timeout(PATIENCE), Err(mpsc::RecvTimeoutError::Disconnected));
     }
 
     #[test]

@@ -86,6 +86,9 @@ pub use self::name::{ChildId, IntoId, Node, Tag};
 pub use self::pinned::Pinned;
 pub use self::scope::{Global, Local, Scope};
 pub use self::state::Registry;
+#[cfg(process_registry_failpoints)]
+#[doc(hidden)]
+pub use self::sync::failpoint;
 
 /// The README's example runs.
 #[cfg(doctest)]

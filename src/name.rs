@@ -424,10 +424,7 @@ mod tests {
         let id = ChildId::from("a\"b");
         assert_eq!(format!("{id}"), "a\"b");
         assert_eq!(format!("{id:?}"), "\"a\\\"b\"");
-        assert_eq!(
-            format!("{:>5}|{:<5}|", Node::from("n"), Tag::from("t")),
-            "    n|t    |"
-        );
+        assert_eq!(format!("{:>5}|{:<5}|", Node::from("n"), Tag::from("t")), "    n|t    |");
     }
 
     #[test]

@@ -37,6 +37,34 @@ use crate::sync::Guard;
 /// let sum: u32 = pinned.match_tag("letters").flat_map(|entry| entry.pids()).sum();
 /// assert_eq!(sum, 6);
 /// ```
+///
+/// What is borrowed does not outlive the pin, and the pin does not leave its thread:
+///
+/// ```compile_fail,E0505
+/// # use process_registry::{Child, Registry};
+/// # let registry: Registry<&str, u32> = Registry::new("node-a");
+/// let pinned = registry.pin();
+/// let entry = pinned.lookup("a");
+/// drop(pinned);
+/// println!("{entry:?}");
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use process_registry::{Child, Registry};
+/// # let registry: Registry<&str, u32> = Registry::new("node-a");
+/// let pinned = registry.pin();
+/// std::thread::scope(|scope| scope.spawn(move || pinned.lookup("a").is_some()).join());
+/// ```
+///
+/// An entry that is shared does both:
+///
+/// ```
+/// # use process_registry::{Child, Registry};
+/// # let registry: Registry<&str, u32> = Registry::new("node-a");
+/// # registry.insert("a", Child::new("spec").on("node-a", 1));
+/// let entry = registry.pin().lookup("a").map(|entry| entry.share());
+/// std::thread::scope(|scope| scope.spawn(move || println!("{entry:?}")).join().unwrap());
+/// ```
 #[must_use = "a pin does nothing by itself"]
 pub struct Pinned<'r, S, P, M = (), K = ChildId, H = ahash::RandomState> {
     registry: &'r Registry<S, P, M, K, H>,

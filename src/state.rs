@@ -22,8 +22,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// | `K` | the child's id |
 /// | `H` | the hasher of ids |
 ///
-/// It is `Send` and `Sync` as far as its parameters are, and asks for `'static` nowhere. Put it into an
-/// [`Arc`](std::sync::Arc) or, through [`LazyLock`](std::sync::LazyLock), into a static.
+/// It asks for `'static` nowhere. Put it into an [`Arc`](std::sync::Arc) or, through [`LazyLock`](std::sync::LazyLock), into a static.
 ///
 /// # Guarantees
 ///
@@ -62,6 +61,23 @@ use crate::sync::{AtomicU64, Ordering};
 ///     assert_eq!(entry.pid(), Some(&4712));
 /// }
 /// # Ok::<(), process_registry::NoChild>(())
+/// ```
+/// # Threads
+///
+/// A registry shares its entries as an [`Arc`](std::sync::Arc) does: it is `Send` and `Sync` if
+/// `S`, `P`, `M` and `K` are both. An [`OwnedEntry`](crate::OwnedEntry) may stay behind on one
+/// thread while the registry moves to another, so it is not enough that they are `Send`:
+///
+/// ```compile_fail,E0277
+/// # use process_registry::Registry;
+/// fn sends<T: Send>(_: T) {}
+/// sends(Registry::<&str, u32, std::cell::Cell<u32>>::new("node-a"));
+/// ```
+///
+/// ```
+/// # use process_registry::Registry;
+/// fn sends<T: Send>(_: T) {}
+/// sends(Registry::<&str, u32, std::sync::atomic::AtomicU32>::new("node-a"));
 /// ```
 pub struct Registry<S, P, M = (), K = ChildId, H = ahash::RandomState> {
     pub(crate) store: Store<Entry<S, P, M, K>>,

@@ -21,6 +21,11 @@ static STRIPES: LazyLock<usize> = LazyLock::new(|| {
     stripes_for(thread::available_parallelism().map_or(1, |n| n.get()))
 });
 
+/// How many stripes suit this machine: a power of two, at most sixteen.
+pub(crate) fn stripes() -> usize {
+    *STRIPES
+}
+
 /// The number of stripes that suits this many processors.
 const fn stripes_for(processors: usize) -> usize {
     if processors >= MOST_STRIPES {
@@ -46,9 +51,7 @@ pub(crate) struct Striped {
 impl Striped {
     /// A count of zero.
     pub(crate) fn new() -> Self {
-        Self {
-            stripes: (0..*STRIPES).map(|_| Stripe(AtomicIsize::new(0))).collect(),
-        }
+        Self { stripes: (0..stripes()).map(|_| Stripe(AtomicIsize::new(0))).collect() }
     }
 
     /// Adds `delta`, which may be negative. One uncontended read-modify-write, as a rule.
@@ -63,9 +66,10 @@ impl Striped {
     pub(crate) fn sum(&self) -> usize {
         // A reader that sees one thread's removal but not the insertion by another would count
         // below zero. Relaxed: as in `add`.
-        let sum = self.stripes.iter().fold(0_isize, |sum, stripe| {
-            sum.wrapping_add(stripe.0.load(Ordering::Relaxed))
-        });
+        let sum = self
+            .stripes
+            .iter()
+            .fold(0_isize, |sum, stripe| sum.wrapping_add(stripe.0.load(Ordering::Relaxed)));
         usize::try_from(sum).unwrap_or(0)
     }
 }
@@ -84,17 +88,8 @@ mod tests {
 
     #[test]
     fn stripes_are_a_power_of_two_within_bounds() {
-        let wanted = [
-            (1, 1),
-            (2, 2),
-            (3, 4),
-            (4, 4),
-            (5, 8),
-            (9, 16),
-            (16, 16),
-            (17, 16),
-            (usize::MAX, 16),
-        ];
+        let wanted =
+            [(1, 1), (2, 2), (3, 4), (4, 4), (5, 8), (9, 16), (16, 16), (17, 16), (usize::MAX, 16)];
         for (processors, stripes) in wanted {
             assert_eq!(stripes_for(processors), stripes, "{processors} processors");
         }

@@ -7,12 +7,7 @@ fn names<P: Copy, S, M>(child: &Child<S, P, M>) -> Vec<(&str, P)> {
 
 #[test]
 fn a_node_twice_keeps_the_first_place_and_the_last_pid() {
-    let child = Child::new(())
-        .on("a", 1)
-        .on("b", 2)
-        .on("c", 3)
-        .on("b", 4)
-        .on("a", 5);
+    let child = Child::new(()).on("a", 1).on("b", 2).on("c", 3).on("b", 4).on("a", 5);
     assert_eq!(names(&child), [("a", 5), ("b", 4), ("c", 3)]);
 }
 
@@ -41,10 +36,7 @@ fn unbind_keeps_the_order_of_the_rest() {
 
 #[test]
 fn a_tag_occurs_once_and_keeps_its_first_place() {
-    let mut child = Child::<_, u8>::new(())
-        .tagged(["a", "b", "a"])
-        .tag("c")
-        .tag("b");
+    let mut child = Child::<_, u8>::new(()).tagged(["a", "b", "a"]).tag("c").tag("b");
     assert_eq!(child.tags(), ["a", "b", "c"]);
     assert!(!child.add_tag("c"));
     assert!(child.remove_tag("a"));
@@ -58,10 +50,7 @@ fn a_tag_occurs_once_and_keeps_its_first_place() {
 
 #[test]
 fn metadata_changes_the_type_and_nothing_else() {
-    let before = Child::new("s")
-        .on("a", 1)
-        .tag("t")
-        .ttl(Duration::from_secs(1));
+    let before = Child::new("s").on("a", 1).tag("t").ttl(Duration::from_secs(1));
     let mut child = before.clone().metadata(String::from("m"));
     assert_eq!(child.get_metadata(), "m");
     child.metadata_mut().push('n');
@@ -76,14 +65,8 @@ fn the_lifetime_is_the_last_one_said() {
     assert_eq!(child.lifetime, Lifetime::Keep);
     assert_eq!(child.clone().ttl(second).lifetime, Lifetime::For(second));
     assert_eq!(child.clone().permanent().lifetime, Lifetime::Permanent);
-    assert_eq!(
-        child.clone().ttl(second).permanent(),
-        child.clone().permanent()
-    );
-    assert_eq!(
-        child.clone().permanent().ttl(second),
-        child.clone().ttl(second)
-    );
+    assert_eq!(child.clone().ttl(second).permanent(), child.clone().permanent());
+    assert_eq!(child.clone().permanent().ttl(second), child.clone().ttl(second));
     assert_ne!(child.clone().permanent(), child);
 }
 
@@ -141,15 +124,9 @@ fn pids_go_both_ways_and_stay_exhausted() {
     let child = Child::new(()).on("a", 1).on("b", 2).on("c", 3);
     let mut pids = child.pids();
     assert_eq!(format!("{pids:?}"), "[1, 2, 3]");
-    assert_eq!(
-        (pids.next(), pids.next_back(), pids.len()),
-        (Some(&1), Some(&3), 1)
-    );
+    assert_eq!((pids.next(), pids.next_back(), pids.len()), (Some(&1), Some(&3), 1));
     let rest = pids.clone();
-    assert_eq!(
-        (pids.next(), pids.next(), pids.next_back()),
-        (Some(&2), None, None)
-    );
+    assert_eq!((pids.next(), pids.next(), pids.next_back()), (Some(&2), None, None));
     assert!(rest.eq(&[2]));
     assert_eq!(child.pid_on("b"), Some(&2));
     assert_eq!(child.pid_on("d"), None);

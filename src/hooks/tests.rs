@@ -29,18 +29,9 @@ fn taken(log: &Log) -> Vec<String> {
 #[test]
 fn higher_priority_first_and_ties_in_registration_order() {
     let (hooks, log) = (Hooks::new(), Log::default());
-    let order = [
-        ("a", 0),
-        ("b", 5),
-        ("c", -5),
-        ("d", 0),
-        ("e", 5),
-        ("f", i32::MIN),
-    ];
+    let order = [("a", 0), ("b", 5), ("c", -5), ("d", 0), ("e", 5), ("f", i32::MIN)];
     for (id, priority) in order {
-        hooks
-            .register(ChildRegistered, logging(&log, id).priority(priority))
-            .unwrap();
+        hooks.register(ChildRegistered, logging(&log, id).priority(priority)).unwrap();
     }
     let more = [("g", 0), ("h", i32::MAX), ("i", 5), ("j", 0)];
     let more = more.map(|(id, priority)| logging(&log, id).priority(priority));
@@ -53,27 +44,18 @@ fn higher_priority_first_and_ties_in_registration_order() {
 
     // Cancelling and registering anew goes to the end of its peers.
     assert!(hooks.cancel(ChildRegistered, "b"));
-    hooks
-        .register(ChildRegistered, logging(&log, "b").priority(5))
-        .unwrap();
+    hooks.register(ChildRegistered, logging(&log, "b").priority(5)).unwrap();
     fire(&hooks, ChildRegistered);
-    assert_eq!(
-        taken(&log),
-        ["h", "e", "i", "b", "a", "d", "g", "j", "c", "f"]
-    );
+    assert_eq!(taken(&log), ["h", "e", "i", "b", "a", "d", "g", "j", "c", "f"]);
 }
 
 #[test]
 fn keys_are_apart() {
     let (hooks, log) = (Hooks::new(), Log::default());
-    hooks
-        .register(ChildRegistered, logging(&log, "same"))
-        .unwrap();
+    hooks.register(ChildRegistered, logging(&log, "same")).unwrap();
     fire(&hooks, ChildUnregistered);
     assert_eq!(taken(&log), [] as [&str; 0]);
-    hooks
-        .register(ChildUnregistered, logging(&log, "same"))
-        .unwrap();
+    hooks.register(ChildUnregistered, logging(&log, "same")).unwrap();
     assert!(hooks.cancel(ChildRegistered, "same"));
     assert_eq!(hooks.handlers(ChildUnregistered), ["same"]);
     fire(&hooks, ChildRegistered);
@@ -86,9 +68,7 @@ fn keys_are_apart() {
 fn a_taken_id_changes_nothing_and_the_handler_comes_back() {
     let (hooks, log) = (Hooks::new(), Log::default());
     hooks.register(ChildRegistered, logging(&log, "a")).unwrap();
-    let error = hooks
-        .register(ChildRegistered, quiet("a").priority(9))
-        .unwrap_err();
+    let error = hooks.register(ChildRegistered, quiet("a").priority(9)).unwrap_err();
     assert_eq!(error.ids(), ["a"]);
     assert_eq!(error.key(), ChildRegistered);
     let (ids, handlers) = error.into_parts();
@@ -101,25 +81,16 @@ fn a_taken_id_changes_nothing_and_the_handler_comes_back() {
 #[test]
 fn all_or_nothing_with_every_duplicate_listed_once() {
     let hooks = Hooks::new();
-    hooks
-        .register_all(ChildRegistered, ["a", "b", "c"].map(quiet))
-        .unwrap();
+    hooks.register_all(ChildRegistered, ["a", "b", "c"].map(quiet)).unwrap();
     let given = ["x", "c", "y", "x", "a", "x", "c", "z"];
-    let error = hooks
-        .register_all(ChildRegistered, given.map(quiet))
-        .unwrap_err();
+    let error = hooks.register_all(ChildRegistered, given.map(quiet)).unwrap_err();
     assert_eq!(error.ids(), ["c", "x", "a"]);
     assert!(error.handlers().iter().map(Handler::id).eq(given));
-    assert_eq!(
-        error.to_string(),
-        r#"duplicate handler ids for ChildRegistered: "c", "x", "a""#
-    );
+    assert_eq!(error.to_string(), r#"duplicate handler ids for ChildRegistered: "c", "x", "a""#);
     assert_eq!(hooks.handlers(ChildRegistered), ["a", "b", "c"]);
 
     // Repeated within the list alone.
-    let error = hooks
-        .register_all(ChildRegistered, ["p", "p"].map(quiet))
-        .unwrap_err();
+    let error = hooks.register_all(ChildRegistered, ["p", "p"].map(quiet)).unwrap_err();
     assert_eq!(error.ids(), ["p"]);
     assert_eq!(hooks.handlers(ChildRegistered), ["a", "b", "c"]);
     hooks.register_all(ChildRegistered, []).unwrap();
@@ -152,10 +123,8 @@ fn the_event_tells_all() {
     fire(&hooks, ChildRegistered);
     assert_eq!(
         taken(&seen),
-        [
-            "Event { kind: ChildRegistered, id: \"x\", bindings: [(\"a\", 1)], \
-          incarnation: 7, version: 3 }"
-        ]
+        ["Event { kind: ChildRegistered, id: \"x\", bindings: [(\"a\", 1)], \
+          incarnation: 7, version: 3 }"]
     );
 }
 
@@ -193,15 +162,9 @@ fn a_payload_that_panics_when_dropped_stops_nobody() {
     }
     let (hooks, log) = (Hooks::new(), Log::default());
     let bomb = |id| Handler::new(id, |_: &Event<'_, u32>| panic_any(Bomb));
-    hooks
-        .register(ChildRegistered, Handler::new("first", |_| panic_any(1_u8)))
-        .unwrap();
-    hooks
-        .register_all(ChildRegistered, [bomb("a"), bomb("b")])
-        .unwrap();
-    hooks
-        .register(ChildRegistered, logging(&log, "last"))
-        .unwrap();
+    hooks.register(ChildRegistered, Handler::new("first", |_| panic_any(1_u8))).unwrap();
+    hooks.register_all(ChildRegistered, [bomb("a"), bomb("b")]).unwrap();
+    hooks.register(ChildRegistered, logging(&log, "last")).unwrap();
     let payload = catch_unwind(AssertUnwindSafe(|| fire(&hooks, ChildRegistered)));
     assert_eq!(payload.unwrap_err().downcast_ref(), Some(&1_u8));
     assert_eq!(taken(&log), ["last"]);
@@ -216,15 +179,11 @@ fn a_dispatch_goes_by_the_list_it_began_with() {
         let hooks = weak.upgrade().unwrap();
         assert!(hooks.cancel(ChildRegistered, "meddler"));
         assert!(hooks.cancel(ChildRegistered, "victim"));
-        hooks
-            .register(ChildRegistered, logging(&inner, "new"))
-            .unwrap();
+        hooks.register(ChildRegistered, logging(&inner, "new")).unwrap();
         inner.lock().unwrap().push("meddler".to_owned());
     });
     hooks.register(ChildRegistered, meddler).unwrap();
-    hooks
-        .register(ChildRegistered, logging(&log, "victim"))
-        .unwrap();
+    hooks.register(ChildRegistered, logging(&log, "victim")).unwrap();
     fire(&hooks, ChildRegistered);
     assert_eq!(taken(&log), ["meddler", "victim"]);
     fire(&hooks, ChildRegistered);
@@ -288,39 +247,20 @@ fn asks_nothing_of_pid_and_id() {
     struct Plain;
     fn shared<T: Send + Sync>(_: &T) {}
     let hooks: Hooks<Plain, Plain> = Hooks::default();
-    hooks
-        .register(ChildRegistered, Handler::new(String::from("a"), |_| {}))
-        .unwrap();
-    hooks.dispatch(&Event::new(
-        ChildRegistered,
-        &Plain,
-        &[("n".into(), Plain)],
-        1,
-        1,
-    ));
+    hooks.register(ChildRegistered, Handler::new(String::from("a"), |_| {})).unwrap();
+    hooks.dispatch(&Event::new(ChildRegistered, &Plain, &[("n".into(), Plain)], 1, 1));
     shared(&hooks);
     assert!(format!("{hooks:?}").contains("\"a\""));
 
-    let options = WriteOptions::default()
-        .ttl(Duration::from_secs(1))
-        .hooks(&hooks);
+    let options = WriteOptions::default().ttl(Duration::from_secs(1)).hooks(&hooks);
     let copy = options;
     assert_eq!(copy.ttl, options.ttl);
-    assert!(
-        copy.hooks
-            .is_some_and(|held| std::ptr::eq(held, &raw const hooks))
-    );
+    assert!(copy.hooks.is_some_and(|held| std::ptr::eq(held, &raw const hooks)));
     let none = WriteOptions::<'_, Plain, Plain>::new();
     assert!(none.ttl.is_none() && none.hooks.is_none());
 
     // What it borrows need not live for ever either.
     let text = String::from("pid");
     let hooks: Hooks<&str, u8> = Hooks::new();
-    hooks.dispatch(&Event::new(
-        ChildUnregistered,
-        &1,
-        &[("n".into(), &text)],
-        1,
-        1,
-    ));
+    hooks.dispatch(&Event::new(ChildUnregistered, &1, &[("n".into(), &text)], 1, 1));
 }

@@ -1,9 +1,9 @@
 //! Several lookups at once, so that their cache misses overlap.
 
 use super::block::{Element, element};
-use super::primary::{Found, Index};
 use super::prefetch::prefetch;
-use super::table::Bucket;
+use super::primary::{Found, Index};
+use super::table::{Bucket, SLOTS};
 use super::word::{Fingerprint, Slot, Word};
 use crate::sync::Guard;
 
@@ -32,13 +32,15 @@ impl<E: Element> Index<E> {
             let hash = hashes[i];
             let fingerprint = Fingerprint::of(hash);
             let (_, head, _) = self.chain(hash, guard);
-            head.slots.iter().find_map(|slot| {
+            let candidate = |slot: &'g Slot<E>| {
                 let word = slot.load();
                 word.matches(fingerprint).then(|| {
                     prefetch(word.element());
                     Candidate { slot, word, head }
                 })
-            })
+            };
+            candidate(&head.slots[fingerprint.preferred(SLOTS)])
+                .or_else(|| head.slots.iter().find_map(candidate))
         });
         let mut i = 0;
         candidates.map(|candidate| {

@@ -155,17 +155,23 @@ impl<E: Element> Block<E> {
         }
         Counted(self.origin())
     }
+}
 
-    /// Gives up one count; true if it was the last, and the element is the caller's to drop.
-    fn release(&self) -> bool {
-        // Release: this owner's accesses come before the drop (O13).
-        if self.count.fetch_sub(1, Ordering::Release) != 1 {
-            return false;
-        }
-        // Acquire: pairs with the other owners' Release (O13).
-        fence(Ordering::Acquire);
-        true
+/// Gives up one count; true if it was the last, and the element is the caller's to drop.
+///
+/// # Safety
+/// The caller owns one count of the element, and gives it up here.
+unsafe fn release<E: Element>(element: NonNull<E>) -> bool {
+    // SAFETY: the caller's count keeps it until the subtraction. Only the counter is borrowed
+    // during that: as soon as it is done, somebody else may free the rest.
+    let count = unsafe { &element.as_ref().block().count };
+    // Release: this owner's accesses come before the drop (O13).
+    if count.fetch_sub(1, Ordering::Release) != 1 {
+        return false;
     }
+    // Acquire: pairs with the other owners' Release (O13).
+    fence(Ordering::Acquire);
+    true
 }
 
 impl<E: Element> Drop for Block<E> {
@@ -353,10 +359,12 @@ where
 /// The element was unlinked and retired once, no pin from before is left (I8), and this is the
 /// only call for it.
 pub(super) unsafe fn give_up<E: Element>(element: NonNull<E>) -> Option<Room<E>> {
-    // SAFETY: the index's own count still keeps it.
-    let block = unsafe { element.as_ref() }.block();
-    block.canary.touch();
-    if !block.release() {
+    // SAFETY: the index's own count still keeps it, and is given up here.
+    let last = unsafe {
+        element.as_ref().block().canary.touch();
+        release(element)
+    };
+    if !last {
         return None;
     }
     // The memory goes back even if a destructor panics.
@@ -397,7 +405,8 @@ impl<E: Element> Clone for Counted<E> {
 
 impl<E: Element> Drop for Counted<E> {
     fn drop(&mut self) {
-        if self.block().release() {
+        // SAFETY: this reference's own count, given up once.
+        if unsafe { release(self.0) } {
             let _room = Room(self.0);
             // SAFETY: the last count is gone (I11). It goes to the allocator, not to a limbo,
             // which may be gone.

@@ -5,7 +5,7 @@ use std::mem;
 use std::ptr::NonNull;
 
 use super::limbo::Reclaim;
-use crate::sync::{self, AtomicU64, Canary, MODEL, Ordering};
+use crate::sync::{self, AtomicU64, Canary, MODEL, Mutant, Ordering, Step, failpoint, mutant};
 
 /// No bit to be had: every slot is in use, or the chunk is closed. Nobody may ask which.
 const FULL: u64 = u64::MAX;
@@ -148,9 +148,18 @@ impl<'g> ChunkRef<'g> {
         bitmap
             .compare_exchange(seen, seen | 1 << bit, Ordering::AcqRel, Ordering::Relaxed)
             .map_err(drop)?;
+        failpoint(Step::BitClaimed);
+        if !mutant(Mutant::LateHash) {
+            self.write_hash(bit, hash);
+        }
+        Ok(Some(bit))
+    }
+
+    /// Writes the hash of a claimed slot's member. Before the member is published.
+    #[inline]
+    pub(super) fn write_hash(&self, bit: u32, hash: u64) {
         // Relaxed: the primary's CAS that publishes the member releases it (O9).
         self.slot(bit).store(hash, Ordering::Relaxed);
-        Ok(Some(bit))
     }
 
     /// Clears the bit of a claimed slot, and closes the chunk if that was its last.
@@ -160,6 +169,7 @@ impl<'g> ChunkRef<'g> {
         // AcqRel: hands the slot on to the next claim (O10). An RMW: a store could undo a claim.
         let before = bitmap.fetch_and(!(1 << bit), Ordering::AcqRel);
         debug_assert!(before & 1 << bit != 0, "a slot given back twice");
+        failpoint(Step::BitCleared);
         if before & !(1 << bit) != none {
             return Cleared::Open;
         }

@@ -10,7 +10,7 @@ use std::ptr::{self, NonNull};
 use super::chunk::{Chunk, ChunkRef, Cleared, First, Further};
 use super::limbo::Limbo;
 use super::members::MOST_CHUNKS;
-use crate::sync::{AtomicTagged, AtomicUsize, Guard, Mutant, Ordering, mutant};
+use crate::sync::{AtomicTagged, AtomicUsize, Guard, Mutant, Ordering, Step, failpoint, mutant};
 
 type Pointer = AtomicTagged<Chunk>;
 
@@ -161,6 +161,7 @@ impl Chunks {
         let fresh = Chunk::with_member(index, hash);
         // Release: a scan that begins after the member's publication sees it (O12).
         self.top.fetch_max(index + 1, Ordering::Release);
+        failpoint(Step::TopRaised);
         // AcqRel: publishes the chunk's words (O12).
         let linked = pointer.compare_exchange(
             ptr::null_mut(),
@@ -172,6 +173,7 @@ impl Chunks {
             // SAFETY: ours, in nobody's sight.
             unsafe { Chunk::free(fresh, index) };
         }
+        failpoint(Step::ChunkLinked);
         linked.is_ok()
     }
 
@@ -179,15 +181,12 @@ impl Chunks {
     fn raise_hint(&self, index: usize) {
         // AcqRel: pairs with the `fetch_min` of whoever makes room: either that comes after and
         // lowers the hint again, or the second look below comes after the room was made (O12).
-        let raised = self.hint.compare_exchange(
-            index,
-            index + 1,
-            Ordering::AcqRel,
-            Ordering::Relaxed,
-        );
+        let raised =
+            self.hint.compare_exchange(index, index + 1, Ordering::AcqRel, Ordering::Relaxed);
         if raised.is_err() || mutant(Mutant::BlindHint) {
             return;
         }
+        failpoint(Step::HintRaised);
         let Some(pointer) = self.pointer(index) else { return };
         // Acquire: as in `claim` (O12).
         let seen = pointer.load(Ordering::Acquire);
@@ -213,6 +212,7 @@ impl Chunks {
         match chunk.clear(bit) {
             Cleared::Open => self.lower_hint(index),
             Cleared::Closed => {
+                failpoint(Step::ChunkClosed);
                 // Only the closer unlinks. AcqRel: pairs with `claim` (O12).
                 let unlinked = pointer.compare_exchange(
                     chunk.as_ptr(),
@@ -221,6 +221,7 @@ impl Chunks {
                     Ordering::Relaxed,
                 );
                 debug_assert!(unlinked.is_ok(), "a chunk unlinked by another than its closer");
+                failpoint(Step::ChunkUnlinked);
                 self.lower_hint(index);
                 let memory = NonNull::new(chunk.as_ptr()).expect("a chunk has an address");
                 // SAFETY: unlinked, by its closer alone; retired as what its index makes it.
@@ -233,6 +234,15 @@ impl Chunks {
                 }
             }
         }
+    }
+
+    /// Writes a claimed slot's hash too late.
+    #[cfg(process_registry_mutants)]
+    pub(super) fn write_hash(&self, index: usize, bit: u32, hash: u64) {
+        let pointer = self.pointer(index).expect("a claimed slot has a segment");
+        // SAFETY: the claim keeps the chunk.
+        let chunk = unsafe { ChunkRef::new(pointer.load(Ordering::Acquire), index) };
+        chunk.expect("a claimed slot has a chunk").write_hash(bit, hash);
     }
 
     /// Whether no chunk below the hint has room, for the models.
@@ -327,9 +337,10 @@ impl Iterator for Scan<'_> {
             #[cfg(test)]
             crate::probe::count(crate::probe::Event::WordScanned);
             // Acquire: pairs with the CAS in `link` (O12). The pointer is read once.
-            let seen = self.chunks.pointer(index).map_or(ptr::null_mut(), |pointer| {
-                pointer.load(Ordering::Acquire)
-            });
+            let seen = self
+                .chunks
+                .pointer(index)
+                .map_or(ptr::null_mut(), |pointer| pointer.load(Ordering::Acquire));
             // SAFETY: read under the guard that `'g` stands for (I8).
             self.chunk = unsafe { ChunkRef::new(seen, index) };
             self.bits = self.chunk.map_or(0, |chunk| {

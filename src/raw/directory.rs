@@ -10,7 +10,7 @@ use super::block::{Dim, Draft};
 use super::limbo::Limbo;
 use super::members::{Claim, NamedSet, Place, Released, Set, stripes};
 use super::primary::{Context, Index};
-use crate::sync::{Guard, MODEL, Mutant, mutant};
+use crate::sync::{Guard, MODEL, Mutant, Step, failpoint, mutant};
 
 /// The member sets of one dimension, by name. A set without members is not in it for long.
 #[derive(Debug)]
@@ -51,6 +51,7 @@ impl Directory {
                 let (set, slot) = Set::with_member(self.dim, self.stripes, hash);
                 let room = context.limbo.room();
                 let draft = Draft::new(room, self.hasher.hash_one(name), name.clone(), set);
+                failpoint(Step::SetBuilt);
                 match self.index.insert(draft, context) {
                     Ok(set) => {
                         #[cfg(test)]
@@ -87,7 +88,9 @@ impl Directory {
     /// The end of a set, by the one call that closed it: out of the directory, whether or not a
     /// helper has seen to that, and then to the epoch.
     fn retire(&self, set: &NamedSet, context: &Context<'_>) {
+        failpoint(Step::SetClosed);
         self.unlink(set, context);
+        failpoint(Step::SetUnlinked);
         // SAFETY: out of the directory; closing is done once, and nobody puts it back.
         unsafe { context.limbo.retire_element(set.origin(), context.guard) };
     }

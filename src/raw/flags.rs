@@ -11,15 +11,29 @@ use crate::sync::{Flag, Ordering, flag_pool};
 pub(super) fn take_flag() -> &'static Flag {
     // The whole stack at once: a pop of one could meet the same head twice (ABA).
     // Acquire: pairs with `give_flag`; the links.
-    let mut list = flag_pool().swap(ptr::null_mut(), Ordering::Acquire);
+    let pool = flag_pool();
+    let mut list = pool.swap(ptr::null_mut(), Ordering::Acquire);
     let mut found = None;
     // SAFETY: the pool holds flags of `give_flag`, which are never freed.
     while let Some(flag) = unsafe { list.as_ref() } {
         // Relaxed: the swap above acquired the link, and only we have the list now.
         list = flag.next.load(Ordering::Relaxed);
-        if found.is_none() && flag.is_raised() {
+        if flag.is_raised() {
             found = Some(flag);
-        } else {
+            break;
+        }
+        give_flag(flag);
+    }
+    // The rest goes back in one piece, unless others have brought flags meanwhile.
+    // Release: as in `give_flag`.
+    let none = ptr::null_mut();
+    if !list.is_null()
+        && pool.compare_exchange(none, list, Ordering::Release, Ordering::Relaxed).is_err()
+    {
+        // SAFETY: as above.
+        while let Some(flag) = unsafe { list.as_ref() } {
+            // Relaxed: as above.
+            list = flag.next.load(Ordering::Relaxed);
             give_flag(flag);
         }
     }

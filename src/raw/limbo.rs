@@ -13,6 +13,7 @@
 
 use std::alloc::Layout;
 use std::any::Any;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem::{self, ManuallyDrop};
@@ -23,7 +24,8 @@ use std::ptr::{self, NonNull};
 use super::block::{Element, Room, give_up};
 use super::flags;
 use super::pad::CachePadded;
-use crate::sync::{self, AtomicTagged, AtomicUsize, Flag, Guard, MODEL, Ordering};
+use crate::striped;
+use crate::sync::{self, AtomicTagged, AtomicUsize, Flag, Guard, MODEL, Ordering, Step, failpoint};
 
 /// Retired things of one batch, as long as few batches wait.
 const BATCH: usize = if MODEL { 1 } else { 64 };
@@ -31,7 +33,7 @@ const BATCH: usize = if MODEL { 1 } else { 64 };
 /// however much is retired during it: crossbeam works off only eight deferred calls at a time.
 const DOUBLING: usize = 4;
 const MOST_DOUBLINGS: usize = 10;
-/// How many a write frees afterwards: more than it can retire, so that limbo drains.
+/// How many a write frees afterwards beyond what it has retired itself, so that limbo drains.
 const PER_WRITE: usize = 3;
 /// Attempts to advance the epoch between two looks at what that has brought.
 const ROUNDS: usize = if MODEL { 3 } else { 16 };
@@ -79,6 +81,10 @@ struct Batch {
 
 struct Shelf {
     open: Vec<Retired>,
+    /// How many things the open batch is for.
+    limit: usize,
+    /// How many were retired since the last `reclaim`.
+    owed: usize,
     sealed: VecDeque<Batch>,
     rooms: Rooms,
     /// Emptied vectors of batches, for new ones.
@@ -91,11 +97,6 @@ struct Shelf {
 }
 
 impl Shelf {
-    /// How many things the open batch is for.
-    fn batch(&self) -> usize {
-        BATCH << (self.sealed.len() / DOUBLING).min(MOST_DOUBLINGS)
-    }
-
     /// Batches whose flag is not up yet.
     fn waiting(&self) -> usize {
         self.sealed.iter().filter(|batch| !batch.flag.is_raised()).count()
@@ -111,6 +112,7 @@ impl Shelf {
         };
         let items = mem::replace(&mut self.open, self.vectors.pop().unwrap_or_default());
         self.sealed.push_back(Batch { items, flag });
+        self.limit = BATCH << (self.waiting() / DOUBLING).min(MOST_DOUBLINGS);
         guard.raise_when_unpinned(flag);
     }
 
@@ -159,7 +161,7 @@ pub(crate) struct Limbo {
 
 // SAFETY: a shelf is in one thread's hands at a time, handed on by swap and CAS. What it holds is
 // freed on whichever thread comes by; `Store`, which is what others see, is `Send` and `Sync`
-// only where its elements are.
+// only where its elements are both.
 unsafe impl Send for Limbo {}
 // SAFETY: as above.
 unsafe impl Sync for Limbo {}
@@ -175,13 +177,10 @@ impl Limbo {
             // One for each thread of a model, unless the model has them share.
             4
         } else {
-            let threads = std::thread::available_parallelism().map_or(1, usize::from);
-            (threads * 4).next_power_of_two().min(64)
+            striped::stripes() * 4
         };
         Limbo {
-            slots: (0..slots)
-                .map(|_| CachePadded(AtomicTagged::new(ptr::null_mut())))
-                .collect(),
+            slots: (0..slots).map(|_| CachePadded(AtomicTagged::new(ptr::null_mut()))).collect(),
             homeless: AtomicTagged::new(ptr::null_mut()),
             round: AtomicUsize::new(0),
             rooms: Layout::new::<E>(),
@@ -207,6 +206,8 @@ impl Limbo {
             slot,
             shelf: ManuallyDrop::new(Box::new(Shelf {
                 open: Vec::new(),
+                limit: BATCH,
+                owed: 0,
                 sealed: VecDeque::new(),
                 rooms: Rooms { layout: self.rooms, free: Vec::new(), release: self.release },
                 vectors: Vec::new(),
@@ -221,8 +222,13 @@ impl Limbo {
 
     fn take(&self, slot: usize) -> Option<Held<'_>> {
         let slot = slot & (self.slots.len() - 1);
+        let slot_word = &self.slots[slot].0;
+        // Relaxed: a hint that saves others the line.
+        if slot_word.load(Ordering::Relaxed).is_null() {
+            return None;
+        }
         // Acquire: pairs with `put`; the shelf's contents (O15).
-        let shelf = self.slots[slot].0.swap(ptr::null_mut(), Ordering::Acquire);
+        let shelf = slot_word.swap(ptr::null_mut(), Ordering::Acquire);
         if shelf.is_null() {
             return None;
         }
@@ -236,12 +242,8 @@ impl Limbo {
         for i in 0..self.slots.len() {
             let slot = &self.slots[(slot + i) & (self.slots.len() - 1)].0;
             // Release: hands the contents to `take` (O15). Relaxed on failure: nothing is read.
-            let put = slot.compare_exchange(
-                ptr::null_mut(),
-                shelf,
-                Ordering::Release,
-                Ordering::Relaxed,
-            );
+            let put =
+                slot.compare_exchange(ptr::null_mut(), shelf, Ordering::Release, Ordering::Relaxed);
             if put.is_ok() {
                 return;
             }
@@ -252,12 +254,8 @@ impl Limbo {
             // SAFETY: ours until the CAS below succeeds.
             unsafe { (*shelf).next = head };
             // Release: hands the contents to `take_homeless` (O15).
-            match self.homeless.compare_exchange(
-                head,
-                shelf,
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
+            match self.homeless.compare_exchange(head, shelf, Ordering::Release, Ordering::Relaxed)
+            {
                 Ok(_) => return,
                 Err(seen) => head = seen,
             }
@@ -289,12 +287,17 @@ impl Limbo {
         &self,
         memory: NonNull<u8>,
         free: unsafe fn(NonNull<u8>, &mut Rooms),
+        big: bool,
         guard: &Guard,
     ) {
         let mut shelf = self.shelf();
+        failpoint(Step::ShelfTaken);
         shelf.open.push(Retired { memory, free });
-        if shelf.open.len() >= shelf.batch() {
+        shelf.owed += 1;
+        // What is big does not wait for a batch to fill: inserts alone would never fill one.
+        if big || shelf.open.len() >= shelf.limit {
             shelf.seal(guard);
+            failpoint(Step::BatchSealed);
         }
     }
 
@@ -310,7 +313,7 @@ impl Limbo {
             }
         }
         // SAFETY: the caller's promise.
-        unsafe { self.retire(element.cast(), free::<E>, guard) };
+        unsafe { self.retire(element.cast(), free::<E>, false, guard) };
     }
 
     /// Frees other memory once the epoch has passed, by `free`.
@@ -323,18 +326,18 @@ impl Limbo {
             unsafe { T::reclaim(memory.cast()) };
         }
         // SAFETY: the caller's promise.
-        unsafe { self.retire(memory.cast(), free::<T>, guard) };
+        unsafe { self.retire(memory.cast(), free::<T>, T::BIG, guard) };
     }
 
     /// Frees a few things whose time has come. Runs destructors, so it does nothing while this
-    /// thread is pinned.
+    /// thread is pinned, nor inside a destructor called from here: one that writes would run
+    /// another one, and so on for as long as the stack lasts.
     pub(super) fn reclaim(&self) {
-        if sync::is_pinned() {
-            return;
-        }
+        let Some(_freeing) = Freeing::begin() else { return };
         let look_around = {
             let mut shelf = self.shelf();
-            shelf.free_due(PER_WRITE);
+            let owed = mem::take(&mut shelf.owed);
+            shelf.free_due(owed + PER_WRITE);
             shelf.writes = shelf.writes.wrapping_add(1);
             shelf.writes.is_multiple_of(ROUND)
         };
@@ -348,17 +351,14 @@ impl Limbo {
     }
 
     /// Seals what is open and frees what is due, everywhere. Runs destructors, so while this
-    /// thread is pinned it only seals.
+    /// thread is pinned, or inside a destructor called from here, it only seals.
     pub(super) fn collect(&self) {
-        let pinned = sync::is_pinned();
         self.each_shelf(|shelf| {
             if !shelf.open.is_empty() {
                 shelf.seal(&sync::pin());
             }
         });
-        if pinned {
-            return;
-        }
+        let Some(_freeing) = Freeing::begin() else { return };
         // The epoch has to advance twice before what was retired in it is due, and every batch
         // before it in line has to be worked off. Somebody's old pin may forbid either.
         let mut waiting = usize::MAX;
@@ -443,11 +443,43 @@ pub(super) fn keep_first(first: &mut Option<Box<dyn Any + Send>>, f: impl FnOnce
 
 /// Memory that is not an element: tables, sets' chunks.
 pub(super) trait Reclaim {
+    /// Whether it is too big to wait for others.
+    const BIG: bool = false;
+
     /// Frees it. Runs no code of a user's.
     ///
     /// # Safety
     /// Nobody can reach it any more, and this is the only call for it.
     unsafe fn reclaim(this: NonNull<Self>);
+}
+
+/// This thread is freeing: destructors run, and none of them frees in its turn.
+struct Freeing;
+
+thread_local! {
+    static FREEING: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Freeing {
+    /// `None` while this thread is pinned, freeing already, or unwinding, when a destructor that
+    /// panics would end the process.
+    fn begin() -> Option<Self> {
+        if sync::is_pinned() || std::thread::panicking() {
+            return None;
+        }
+        // The threads of a model share one thread of the system, and their destructors write
+        // nothing.
+        if !MODEL && FREEING.try_with(|freeing| freeing.replace(true)).unwrap_or(true) {
+            return None;
+        }
+        Some(Freeing)
+    }
+}
+
+impl Drop for Freeing {
+    fn drop(&mut self) {
+        let _ = FREEING.try_with(|freeing| freeing.set(false));
+    }
 }
 
 /// A shelf in this thread's hands.

@@ -15,7 +15,8 @@ use smol_str::SmolStr;
 use super::block::{Block, Dim, Element};
 use super::chunks::Chunks;
 use super::limbo::Limbo;
-use crate::sync::{self, AtomicUsize, Guard, MODEL, Mutant, Ordering, mutant};
+use crate::striped;
+use crate::sync::{self, AtomicUsize, Guard, Mutant, Ordering, Step, failpoint, mutant};
 
 /// A set in its directory.
 pub(super) struct NamedSet(Block<NamedSet>);
@@ -134,14 +135,7 @@ pub(super) enum Released {
 
 /// How many stripes the sets of a dimension have.
 pub(super) fn stripes(dim: Dim) -> usize {
-    if dim == Dim::FIRST {
-        1
-    } else if MODEL {
-        2
-    } else {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        threads.next_power_of_two().min(MOST_STRIPES)
-    }
+    if dim == Dim::FIRST { 1 } else { striped::stripes().min(MOST_STRIPES) }
 }
 
 impl Set {
@@ -190,9 +184,7 @@ impl Set {
                 closed if closed & CLOSED != 0 => 0,
                 live => live,
             },
-            _ => (0..self.stripes())
-                .map(|s| self.stripe(s).count.load(Ordering::Relaxed))
-                .sum(),
+            _ => (0..self.stripes()).map(|s| self.stripe(s).count.load(Ordering::Relaxed)).sum(),
         }
     }
 
@@ -207,6 +199,7 @@ impl Set {
             Entry::Granted => {
                 #[cfg(test)]
                 crate::probe::count(crate::probe::Event::SlotClaimed);
+                failpoint(Step::UnitTaken);
                 let (chunk, bit) = stripe.chunks.claim(hash, guard);
                 Claim::Slot(SlotId::new(number, chunk, bit))
             }
@@ -238,6 +231,7 @@ impl Set {
             if !self.take_unit() {
                 return Entry::Refused;
             }
+            failpoint(Step::StripeUnitTaken);
             // AcqRel: as above.
             if stripe.count.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 return Entry::Granted;
@@ -260,6 +254,7 @@ impl Set {
         if self.live.fetch_sub(1, Ordering::AcqRel) != 1 {
             return Released::Open;
         }
+        failpoint(Step::UnitGivenBack);
         // AcqRel: whoever wins closes; a claim that came between has made it fail (O11).
         match self.live.compare_exchange(0, CLOSED, Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) => Released::Closed,
@@ -278,7 +273,14 @@ impl Set {
         if !self.others.is_empty() && stripe.count.fetch_sub(1, Ordering::AcqRel) != 1 {
             return Released::Open;
         }
+        failpoint(Step::CountGivenBack);
         self.give_unit()
+    }
+
+    /// Writes a claimed slot's hash too late.
+    #[cfg(process_registry_mutants)]
+    pub(super) fn write_hash(&self, slot: SlotId, hash: u64) {
+        self.stripe(slot.stripe()).chunks.write_hash(slot.chunk(), slot.bit(), hash);
     }
 
     /// Whether no chunk below a hint has room, for the models.

@@ -14,7 +14,7 @@ use super::limbo::Reclaim;
 use super::primary::{Context, Index, PER_BUCKET};
 use super::table::{Bucket, CHUNK, SLOTS, Table};
 use super::word::{Link, Word};
-use crate::sync::{Mutant, Ordering, mutant, pin};
+use crate::sync::{Mutant, Ordering, Step, failpoint, mutant, pin};
 
 /// Committed words of one group, in the order every helper meets them in.
 type Words<E> = SmallVec<[Word<E>; 16]>;
@@ -33,11 +33,7 @@ struct Plan {
 impl Plan {
     fn of<E>(table: Table<'_, E>, next: Table<'_, E>) -> Plan {
         let groups = table.buckets().min(next.buckets());
-        Plan {
-            groups,
-            sources: table.buckets() / groups,
-            targets: next.buckets() / groups,
-        }
+        Plan { groups, sources: table.buckets() / groups, targets: next.buckets() / groups }
     }
 
     fn chunks(self) -> usize {
@@ -117,6 +113,7 @@ impl<E: Element> Index<E> {
         let bit = 1 << (chunk % 64);
         // AcqRel: Release puts every MIGRATED of the chunk before the bit (O6).
         if table.done(chunk / 64).fetch_or(bit, Ordering::AcqRel) & bit == 0 {
+            failpoint(Step::ChunkDone);
             // AcqRel: the same for the count.
             table.header().finished.fetch_add(1, Ordering::AcqRel);
         }
@@ -125,8 +122,11 @@ impl<E: Element> Index<E> {
     /// Moves the group of source chain `own`; afterwards that chain is MIGRATED.
     fn migrate(table: Table<'_, E>, next: Table<'_, E>, plan: Plan, own: usize) {
         let group = own & (plan.groups - 1);
-        let sources: SmallVec<[&Bucket<E>; 2]> =
+        let mut sources: SmallVec<[&Bucket<E>; 2]> =
             (0..plan.sources).map(|s| table.bucket(group + s * plan.groups)).collect();
+        if mutant(Mutant::OwnFirst) && own != group {
+            sources.reverse();
+        }
         // Steps 1 and 2. Not MIGRATED, seen while pinned, is the licence to touch the elements of
         // all the group's chains: nothing of them is retired through the successor before (I5).
         let mine = table.bucket(own);
@@ -148,8 +148,8 @@ impl<E: Element> Index<E> {
             loop {
                 for slot in &bucket.slots {
                     let word = slot.freeze();
-                    if word.is_committed() {
-                        moved.push(word.without_frozen());
+                    if word.is_committed() || mutant(Mutant::MovePending) && word.is_element() {
+                        moved.push(word.without_frozen().without_pending());
                     }
                 }
                 match table.follow(bucket.overflow.freeze()) {
@@ -157,8 +157,10 @@ impl<E: Element> Index<E> {
                     None => break,
                 }
             }
+            failpoint(Step::ChainFrozen);
         }
         // Step 4.
+        failpoint(Step::FillBegun);
         if plan.targets == 1 {
             Self::fill(next, group, &moved);
         } else {
@@ -169,10 +171,15 @@ impl<E: Element> Index<E> {
                 if next.index(hash) == group { low.push(word) } else { high.push(word) }
             }
             Self::fill(next, group, &low);
+            failpoint(Step::TargetFilled);
             Self::fill(next, group + plan.groups, &high);
         }
+        failpoint(Step::FillDone);
         // Step 5: every word of every target is written (I4).
-        sources.iter().for_each(|source| source.overflow.mark_migrated());
+        for source in sources {
+            source.overflow.mark_migrated();
+            failpoint(Step::SourceMigrated);
+        }
     }
 
     /// Fills chain `index` of a successor. The content of a slot depends on `words` alone.
@@ -212,12 +219,15 @@ impl<E: Element> Index<E> {
             unsafe { bucket.write(Bucket::filled(all, link)) };
             link = Link::to(bucket.as_ptr());
         }
+        failpoint(Step::SlotsFilled);
         target.overflow.fill(link);
     }
 
     /// The last step: the successor of a wholly migrated root becomes the root.
     fn promote<'g>(&self, table: Table<'g, E>, next: Table<'g, E>, context: &Context<'g>) {
+        failpoint(Step::PromotionBegun);
         if self.swap_root(table, next) {
+            failpoint(Step::Promoted);
             let memory = OldTable::pack(table);
             // SAFETY: no longer the root, and every chain leads on to the successor for those who
             // are in it; we won the CAS, so this is the only retirement.
@@ -251,10 +261,12 @@ impl<E: Element> Index<E> {
             return;
         }
         let next = Table::allocate(log2);
+        failpoint(Step::SuccessorAllocated);
         if !table.set_next(next) {
             // SAFETY: shared with nobody.
             unsafe { next.free() };
         }
+        failpoint(Step::SuccessorLinked);
     }
 
     /// Halves or doubles, step by step and each step to its end, towards `1 << log2` buckets.
@@ -309,6 +321,8 @@ impl<E> OldTable<E> {
 }
 
 impl<E> Reclaim for OldTable<E> {
+    const BIG: bool = true;
+
     unsafe fn reclaim(this: NonNull<Self>) {
         // SAFETY: packed by `pack`; retired once, and its time has come.
         unsafe {

@@ -348,6 +348,11 @@ pub fn loads_as_rmw(on: bool) {
     control::loads_as_rmw(on);
 }
 
+/// Whether retired memory is freed at the end only.
+pub fn never_raise(on: bool) {
+    control::never_raise(on);
+}
+
 /// Whether all threads share one stripe of everything.
 pub fn one_stripe(on: bool) {
     control::one_stripe(on);

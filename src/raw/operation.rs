@@ -13,7 +13,7 @@ use super::block::{Dim, Draft, Element, Places, element};
 use super::members::Place;
 use super::primary::{Context, Held};
 use super::store::Store;
-use crate::sync::{Guard, Mutant, mutant};
+use crate::sync::{Guard, Mutant, Step, failpoint, mutant};
 
 /// One write. Dropped, it gives back what it claimed and did not use.
 pub(crate) struct Operation<'g, E: Element> {
@@ -63,6 +63,7 @@ impl<'g, E: Element> Operation<'g, E> {
             // SAFETY: from `into_raw`; the compare-and-swap failed, so it was not published.
             return Err(unsafe { Draft::from_raw(new) });
         }
+        failpoint(Step::Replaced);
         self.keep_used();
         // SAFETY: published under this operation's guard (I8).
         let new = unsafe { element(new.as_ptr()) };
@@ -100,9 +101,11 @@ impl<'g, E: Element> Operation<'g, E> {
             // SAFETY: none: this is a seeded bug.
             unsafe { self.context.limbo.retire_element(old, self.context.guard) };
         }
+        failpoint(Step::RemovalBegun);
         if !self.store.primary.unlink(base) {
             return false;
         }
+        failpoint(Step::Unlinked);
         self.store.live.add(-isize::from(E::is_live(base.entry().block().value())));
         self.retire(base.entry(), &Places::new());
         true
@@ -121,6 +124,8 @@ impl<'g, E: Element> Operation<'g, E> {
                 E::names(base.block().value(), &mut |dim, name| old.push((dim, name)));
             }
             for (i, name) in names.iter().enumerate() {
+                // One place would be given back twice.
+                assert!(!names[..i].contains(name), "an element that has a name twice");
                 // Most often nothing has changed, and a name is where it was.
                 let index = if old.get(i) == Some(name) {
                     Some(i)
@@ -162,6 +167,13 @@ impl<'g, E: Element> Operation<'g, E> {
 
     /// The used claims have gone over to the published element.
     fn keep_used(&mut self) {
+        #[cfg(process_registry_mutants)]
+        if mutant(Mutant::LateHash) {
+            for place in &self.claims[..self.used] {
+                // SAFETY: the claim keeps the set, or the pin does.
+                unsafe { place.set.as_ref() }.set().write_hash(place.slot, self.hash);
+            }
+        }
         self.claims.drain(..self.used);
         self.used = 0;
     }
@@ -172,6 +184,7 @@ impl<'g, E: Element> Operation<'g, E> {
         if !mutant(Mutant::FreeSlotEarly) {
             self.release(old.block().places(), kept);
         }
+        failpoint(Step::SlotsGivenBack);
         if mutant(Mutant::RetireBeforeUnlink) {
             return;
         }

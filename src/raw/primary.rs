@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use super::block::{Draft, Element, element, give_up, salvage};
 use super::limbo::{Limbo, keep_first};
@@ -14,7 +14,7 @@ use super::table::{Bucket, SLOTS, Table};
 use super::walk::Walk;
 use super::word::{Fingerprint, Link, Slot, Word};
 use crate::striped::Striped;
-use crate::sync::{AtomicTagged, Guard, MODEL, Mutant, Ordering, mutant};
+use crate::sync::{AtomicTagged, Guard, MODEL, Mutant, Ordering, Step, failpoint, mutant};
 
 /// Elements a bucket is meant for; a table of `n` buckets holds `n` times as many before it
 /// grows, about.
@@ -90,6 +90,7 @@ impl<'g, E: Element> Found<'g, E> {
 
 /// An element as a writer met it: what a compare-and-swap expects.
 pub(crate) struct Held<'g, E: Element> {
+    index: &'g Index<E>,
     element: &'g E,
     slot: &'g Slot<E>,
     word: Word<E>,
@@ -114,17 +115,19 @@ impl<E: Element> Index<E> {
     /// An index for `capacity` elements before it grows.
     pub(super) fn new(capacity: usize) -> Self {
         let table = Table::<E>::allocate(Self::log2_for(capacity));
-        Index {
-            root: AtomicTagged::new(table.pack()),
-            count: Striped::new(),
-            _owns: PhantomData,
-        }
+        Index { root: AtomicTagged::new(table.pack()), count: Striped::new(), _owns: PhantomData }
     }
 
     /// The size of a table for `capacity` elements.
     pub(super) fn log2_for(capacity: usize) -> u32 {
         let buckets = capacity.div_ceil(PER_BUCKET).max(if MODEL { 1 } else { 2 });
         buckets.next_power_of_two().ilog2()
+    }
+
+    /// Panics if a table of that size is out of the question, before any smaller one is built on
+    /// the way to it.
+    pub(super) fn check_size(log2: u32) {
+        Table::<E>::layout(log2);
     }
 
     /// The root table.
@@ -146,12 +149,7 @@ impl<E: Element> Index<E> {
     pub(super) fn swap_root(&self, table: Table<'_, E>, next: Table<'_, E>) -> bool {
         // AcqRel: pairs with `root` (O7).
         self.root
-            .compare_exchange(
-                table.pack(),
-                next.pack(),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            )
+            .compare_exchange(table.pack(), next.pack(), Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
     }
 
@@ -207,11 +205,21 @@ impl<E: Element> Index<E> {
         let fingerprint = Fingerprint::of(hash);
         let (table, head, mut link) = self.chain(hash, guard);
         let mut bucket = head;
+        // Most elements are in their preferred slot: no loop and no misprediction for those.
+        let slot = &head.slots[fingerprint.preferred(SLOTS)];
+        let word = slot.load();
+        if word.matches(fingerprint) {
+            // SAFETY: read from a slot of this index under `guard` (I8).
+            let element = unsafe { element(word.element()) };
+            if accept(element) {
+                return Some(Found { element, slot, word, head });
+            }
+        }
         loop {
             for slot in &bucket.slots {
                 let word = slot.load();
                 if word.matches(fingerprint) {
-                    // SAFETY: read from a slot of this index under `guard` (I8).
+                    // SAFETY: as above.
                     let element = unsafe { element(word.element()) };
                     if accept(element) {
                         return Some(Found { element, slot, word, head });
@@ -257,7 +265,7 @@ impl<E: Element> Index<E> {
                         if word.is_frozen() {
                             continue 'table;
                         }
-                        return Some(Held { element, slot, word });
+                        return Some(Held { index: self, element, slot, word });
                     }
                 }
                 bucket = table.follow(link)?;
@@ -270,7 +278,9 @@ impl<E: Element> Index<E> {
     /// Linearization (L2): the compare-and-swap, when it succeeds.
     #[must_use]
     pub(super) fn replace(&self, old: &Held<'_, E>, new: NonNull<E>) -> bool {
+        assert!(ptr::eq(self, old.index), "an element of another index");
         old.element.block().mark_committed();
+        failpoint(Step::ReplaceMarked);
         let fingerprint = old.word.fingerprint();
         old.slot.replace(old.word, Word::committed(new.as_ptr(), fingerprint))
     }
@@ -280,7 +290,9 @@ impl<E: Element> Index<E> {
     /// Linearization (L3): the compare-and-swap, when it succeeds.
     #[must_use]
     pub(super) fn unlink(&self, old: &Held<'_, E>) -> bool {
+        assert!(ptr::eq(self, old.index), "an element of another index");
         old.element.block().mark_committed();
+        failpoint(Step::RemovalMarked);
         let unlinked = old.slot.remove(old.word);
         if unlinked {
             self.count.add(-1);
@@ -346,11 +358,13 @@ impl<E: Element> Index<E> {
             };
             mine.seen = true;
             mine.published = Some((published.slot, published.word));
+            failpoint(Step::Published);
             // Steps 4 and 5.
             let fate = Self::resolve(table, hash, mine.element(), published);
             match fate {
                 Fate::Committed => {
                     let element = mine.disarm();
+                    failpoint(Step::Committed);
                     self.count.add(1);
                     if published.position >= SLOTS {
                         self.grow_if_crowded(table);

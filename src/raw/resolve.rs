@@ -8,7 +8,7 @@ use super::block::{Element, element};
 use super::primary::Index;
 use super::table::Table;
 use super::word::{Fingerprint, Slot, Word};
-use crate::sync::{Mutant, Ordering, fence, mutant};
+use crate::sync::{Mutant, Ordering, Step, failpoint, fence, mutant};
 
 /// A pending word: one's own, or one of a rival that goes first.
 pub(super) struct Published<'g, E> {
@@ -97,6 +97,7 @@ impl<E: Element> Index<E> {
                 Pass::Clean => false,
                 Pass::Taken => true,
             };
+            failpoint(Step::PassDone);
             let decided =
                 if taken { target.slot.kill(target.word) } else { target.slot.commit(target.word) };
             let seen = if target.position == own.position {
@@ -123,12 +124,14 @@ impl<E: Element> Index<E> {
         if mutant(Mutant::NoValidation) {
             return Pass::Clean;
         }
-        if !mutant(Mutant::NoPassFence) {
+        let helping = !std::ptr::eq(target.word.element(), mine);
+        if !(mutant(Mutant::NoPassFence) || helping && mutant(Mutant::NoHelperFence)) {
             // SeqCst: the partner is the same fence of every rival (O2). The target was published
             // before its own fence, or read before this one by a helper; whoever's fence is first,
             // the other's pass sees its word.
             fence(Ordering::SeqCst);
         }
+        failpoint(Step::PassBegun);
         let fingerprint = Fingerprint::of(hash);
         let mut bucket = table.chain(hash);
         let mut position = 0;

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
-use std::sync::Mutex;
+use std::sync::Arc;
 
 use smol_str::SmolStr;
 
@@ -27,8 +27,9 @@ pub(crate) struct Store<E: Element> {
     pub(super) live: Striped,
     // Last: what the fields above retire while they go goes with it.
     pub(super) limbo: Limbo,
-    /// Elements move between threads through a shared store: sharing it takes `E: Send` too.
-    _sends: PhantomData<Mutex<E>>,
+    /// A store shares its elements as an `Arc` does: a `Counted` may stay behind on one thread
+    /// while the store moves to another. So both `Send` and `Sync` take both of `E`.
+    _shares: PhantomData<Arc<E>>,
 }
 
 /// What to do about an element that was found.
@@ -48,7 +49,7 @@ impl<E: Element> Store<E> {
             directories: [Directory::new(Dim::FIRST), Directory::new(Dim::SECOND)],
             live: Striped::new(),
             limbo: Limbo::new::<E>(),
-            _sends: PhantomData,
+            _shares: PhantomData,
         }
     }
 
@@ -110,12 +111,7 @@ impl<E: Element> Store<E> {
     }
 
     /// The current elements that carry a name: one that does so throughout comes exactly once.
-    pub(crate) fn members<'g>(
-        &'g self,
-        dim: Dim,
-        name: &str,
-        guard: &'g Guard,
-    ) -> Members<'g, E> {
+    pub(crate) fn members<'g>(&'g self, dim: Dim, name: &str, guard: &'g Guard) -> Members<'g, E> {
         let set = self.directory(dim).get(name, guard);
         Members {
             store: self,
@@ -170,6 +166,7 @@ impl<E: Element> Store<E> {
     /// Makes room for `additional` more elements.
     pub(crate) fn reserve(&self, additional: usize) {
         let log2 = Index::<E>::log2_for(self.len().saturating_add(additional));
+        Index::<E>::check_size(log2);
         if log2 > self.primary.root(&self.pin()).log2() {
             self.primary.resize_to(log2, &self.limbo);
         }

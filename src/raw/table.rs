@@ -12,6 +12,7 @@ use std::marker::PhantomData;
 use std::mem;
 use std::ptr::{self, NonNull};
 
+use super::pad::CachePadded;
 use super::word::{Link, Overflow, Slot, Word};
 use crate::sync::{self, AtomicTagged, AtomicU64, AtomicUsize, Canary, MODEL, Ordering};
 
@@ -52,8 +53,9 @@ impl<E> Bucket<E> {
 #[repr(C, align(128))]
 #[derive(Debug)]
 pub(super) struct Header<E> {
-    /// The successor, packed; null until a migration starts.
-    next: AtomicTagged<Bucket<E>>,
+    /// The successor, packed; null until a migration starts. Every write reads it, so it shares
+    /// no cache line with what writes change.
+    next: CachePadded<AtomicTagged<Bucket<E>>>,
     /// Hands out chunks to helpers, round and round.
     pub(super) cursor: AtomicUsize,
     /// How many chunks are done; equal to their number, the successor may become the root.
@@ -88,7 +90,7 @@ impl<E> PartialEq for Table<'_, E> {
 const SIZE_MASK: usize = 63;
 
 impl<'g, E> Table<'g, E> {
-    fn layout(log2: u32) -> (Layout, usize, usize) {
+    pub(super) fn layout(log2: u32) -> (Layout, usize, usize) {
         let buckets = 1_usize << log2;
         let header = Layout::new::<Header<E>>();
         let place = Layout::array::<Bucket<E>>(buckets).and_then(|b| header.extend(b));
@@ -108,7 +110,7 @@ impl<'g, E> Table<'g, E> {
         // SAFETY: `start` is valid for `layout` and aligned to it; the header comes first.
         unsafe {
             start.cast::<Header<E>>().write(Header {
-                next: AtomicTagged::new(ptr::null_mut()),
+                next: CachePadded(AtomicTagged::new(ptr::null_mut())),
                 cursor: AtomicUsize::new(0),
                 finished: AtomicUsize::new(0),
                 overflowed: AtomicUsize::new(0),
@@ -118,9 +120,8 @@ impl<'g, E> Table<'g, E> {
             });
         }
         // SAFETY: within the allocation, as `layout` computed them.
-        let (base, done) = unsafe {
-            (start.add(base).cast::<Bucket<E>>(), start.add(done).cast::<AtomicU64>())
-        };
+        let (base, done) =
+            unsafe { (start.add(base).cast::<Bucket<E>>(), start.add(done).cast::<AtomicU64>()) };
         if MODEL {
             // Instrumented atomics are objects, not zeros.
             for i in 0..1_usize << log2 {
@@ -207,7 +208,7 @@ impl<'g, E> Table<'g, E> {
     #[inline(always)]
     pub(super) fn next(self) -> Option<Self> {
         // Acquire: pairs with `set_next`; the successor's header (O7).
-        let word = self.header().next.load(Ordering::Acquire);
+        let word = self.header().next.0.load(Ordering::Acquire);
         // SAFETY: packed by `set_next`; a successor is retired after its predecessor, which this
         // guard keeps (I5, I8).
         unsafe { Self::unpack(word) }
@@ -219,12 +220,8 @@ impl<'g, E> Table<'g, E> {
         // AcqRel: Release publishes the successor's header to `next` (O7).
         self.header()
             .next
-            .compare_exchange(
-                ptr::null_mut(),
-                next.pack(),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            )
+            .0
+            .compare_exchange(ptr::null_mut(), next.pack(), Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
     }
 

@@ -308,7 +308,10 @@ fn threads_churn_and_readers_see_whole_things() {
             });
             scope.spawn(|| {
                 // One winner for each of many keys, against the second thread below.
-                wins.fetch_add((1_000..3_000).filter(|k| toys.try_insert(*k, value(1, &["c"]))).count(), Ordering::Relaxed);
+                wins.fetch_add(
+                    (1_000..3_000).filter(|k| toys.try_insert(*k, value(1, &["c"]))).count(),
+                    Ordering::Relaxed,
+                );
             });
             wins.fetch_add(
                 (1_000..3_000).filter(|k| toys.try_insert(*k, value(2, &["c"]))).count(),

@@ -15,7 +15,7 @@ use super::block::{Element, element};
 use super::primary::{Found, Index};
 use super::table::{Bucket, SLOTS, Table};
 use super::word::Link;
-use crate::sync::Guard;
+use crate::sync::{Guard, Mutant, mutant};
 
 /// A class of keys and the table in which to look for it.
 struct Class<'g, E> {
@@ -68,7 +68,8 @@ impl<'g, E: Element> Walk<'g, E> {
             // end, whatever becomes of it meanwhile.
             let link = head.overflow.load();
             if !link.is_migrated() {
-                let filter = (buckets < modulus).then_some((value, modulus));
+                let narrower = buckets < modulus && !mutant(Mutant::WidenClass);
+                let filter = narrower.then_some((value, modulus));
                 self.chain = Some(Chain { table, head, bucket: head, link, slot: 0, filter });
                 return;
             }
@@ -110,11 +111,8 @@ impl<'g, E: Element> Iterator for Walk<'g, E> {
             if let Some(part) = self.parts.pop() {
                 self.enter(part);
             } else if self.next < self.root.buckets() {
-                let class = Class {
-                    table: self.root,
-                    value: self.next,
-                    modulus: self.root.buckets(),
-                };
+                let class =
+                    Class { table: self.root, value: self.next, modulus: self.root.buckets() };
                 self.next += 1;
                 self.enter(class);
             } else {

@@ -192,11 +192,8 @@ impl<E> Slot<E> {
     pub(super) fn load(&self) -> Word<E> {
         // Acquire: pairs with the Release half of every CAS below; carries the element's
         // fields (O1, O3).
-        let order = if mutant(Mutant::RelaxedPublish) {
-            Ordering::Relaxed
-        } else {
-            Ordering::Acquire
-        };
+        let order =
+            if mutant(Mutant::RelaxedPublish) { Ordering::Relaxed } else { Ordering::Acquire };
         Word(self.0.load(order))
     }
 
@@ -343,12 +340,7 @@ impl<E> Overflow<E> {
         debug_assert!(!from.is_frozen() && !from.is_migrated());
         // AcqRel: as publishing into a slot (O1).
         self.0
-            .compare_exchange(
-                from.0,
-                from.extended(next).0,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            )
+            .compare_exchange(from.0, from.extended(next).0, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
     }
 
@@ -383,7 +375,9 @@ mod tests {
     #[test]
     fn states_and_fingerprints_round_trip() {
         let element = Box::into_raw(Box::new(7_u64));
-        for hash in [0, u64::MAX, 0x8000_0000_0000_0000, 0x7fff_ffff_ffff_ffff, 0x1234_5678_9abc_def0] {
+        for hash in
+            [0, u64::MAX, 0x8000_0000_0000_0000, 0x7fff_ffff_ffff_ffff, 0x1234_5678_9abc_def0]
+        {
             let fingerprint = Fingerprint::of(hash);
             let word = Word::committed(element, fingerprint);
             assert!(word.is_element() && word.is_committed() && !word.is_vacant());

@@ -15,6 +15,10 @@ mod model;
 #[cfg(any(process_registry_loom, process_registry_shuttle))]
 use model as arm;
 
+#[cfg(process_registry_failpoints)]
+pub mod failpoint;
+#[cfg(not(process_registry_failpoints))]
+mod failpoint;
 mod mutants;
 
 #[cfg(any(process_registry_loom, process_registry_shuttle))]
@@ -22,6 +26,7 @@ pub(crate) use model::control;
 #[cfg(process_registry_mutants)]
 pub(crate) use mutants::switch;
 
+pub(crate) use self::failpoint::{Step, failpoint};
 pub(crate) use self::mutants::{Mutant, mutant};
 pub(crate) use arm::{
     AtomicIsize, AtomicTagged, AtomicU32, AtomicU64, AtomicUsize, Canary, Guard, fence, flag_pool,
@@ -56,7 +61,10 @@ impl Flag {
             next: AtomicTagged::new(std::ptr::null_mut()),
         }));
         if MODEL {
-            keep_until_end(std::ptr::NonNull::from(&mut *flag).cast(), std::alloc::Layout::new::<Flag>());
+            keep_until_end(
+                std::ptr::NonNull::from(&mut *flag).cast(),
+                std::alloc::Layout::new::<Flag>(),
+            );
         }
         flag
     }

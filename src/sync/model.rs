@@ -64,7 +64,13 @@ macro_rules! instrumented {
 
             #[track_caller]
             pub(crate) fn store(&self, value: $int, order: Ordering) {
-                self.0.store(value, order);
+                // loom keeps no order between a store and a read-modify-write by two threads that
+                // nothing else orders, so with loads done as those a store has to be one too.
+                if LOADS_AS_RMW.load(plain::Ordering::Relaxed) {
+                    self.0.swap(value, order);
+                } else {
+                    self.0.store(value, order);
+                }
             }
 
             #[track_caller]
@@ -253,12 +259,21 @@ impl Model {
 
 checker::lazy_static! {
     static ref MODEL: Model = Model::new();
-    static ref POOL: AtomicTagged<Flag> = AtomicTagged::new(std::ptr::null_mut());
+    static ref POOLS: [AtomicTagged<Flag>; THREADS] =
+        std::array::from_fn(|_| AtomicTagged::new(std::ptr::null_mut()));
 }
 
 /// The stack of flags that nobody uses, one for each execution.
 pub(crate) fn flag_pool() -> &'static AtomicTagged<Flag> {
-    &POOL
+    &POOLS[if never_raised() { thread() } else { 0 }]
+}
+
+/// Whether flags are never raised, so that retired memory is freed at the end only.
+static NEVER_RAISED: plain::AtomicBool = plain::AtomicBool::new(false);
+
+fn never_raised() -> bool {
+    // Relaxed: set before a model's threads start.
+    NEVER_RAISED.load(plain::Ordering::Relaxed)
 }
 
 #[cfg(process_registry_loom)]
@@ -349,6 +364,9 @@ impl Guard {
 
     /// Raises `flag` once every pin held now has been given up.
     pub(crate) fn raise_when_unpinned(&self, flag: &'static Flag) {
+        if never_raised() {
+            return;
+        }
         fence(Ordering::SeqCst);
         let meeting = {
             let mut books = MODEL.books();
@@ -456,11 +474,17 @@ impl Canary {
 
 /// What the models switch and ask.
 pub(crate) mod control {
-    use super::{LOADS_AS_RMW, MODEL, ONE_STRIPE, plain};
+    use super::{LOADS_AS_RMW, MODEL, NEVER_RAISED, ONE_STRIPE, plain};
 
     /// Whether loads are done as read-modify-writes.
     pub(crate) fn loads_as_rmw(on: bool) {
         LOADS_AS_RMW.store(on, plain::Ordering::Relaxed);
+    }
+
+    /// Whether retired memory is freed at the end only: reclamation multiplies what a model has to
+    /// explore.
+    pub(crate) fn never_raise(on: bool) {
+        NEVER_RAISED.store(on, plain::Ordering::Relaxed);
     }
 
     /// Whether all threads share one stripe of everything.

@@ -44,6 +44,14 @@ pub(crate) enum Mutant {
     NoFreezeOverflow,
     /// The closer of a chunk does not look again after raising the hint.
     BlindHint,
+    /// A walk that goes on in a smaller table takes what is not of its class.
+    WidenClass,
+    /// The pass on behalf of a rival begins without its fence.
+    NoHelperFence,
+    /// A helper of a halving begins with its own source, whichever that is.
+    OwnFirst,
+    /// A migration moves a pending element and commits it.
+    MovePending,
 }
 
 #[cfg(process_registry_mutants)]
@@ -69,6 +77,10 @@ impl Mutant {
         Mutant::AnySlot,
         Mutant::NoFreezeOverflow,
         Mutant::BlindHint,
+        Mutant::WidenClass,
+        Mutant::NoHelperFence,
+        Mutant::OwnFirst,
+        Mutant::MovePending,
     ];
 }
 

@@ -72,9 +72,10 @@ pub(crate) fn pin() -> Guard {
     Guard(HANDLE.try_with(epoch::LocalHandle::pin).unwrap_or_else(|_| collector().register().pin()))
 }
 
-/// Whether this thread holds a pin.
+/// Whether this thread holds a pin. While its locals are being destroyed nobody can tell any more;
+/// then it may.
 pub(crate) fn is_pinned() -> bool {
-    HANDLE.try_with(epoch::LocalHandle::is_pinned).unwrap_or(false)
+    HANDLE.try_with(epoch::LocalHandle::is_pinned).unwrap_or(true)
 }
 
 impl Guard {

@@ -1,5 +1,6 @@
 //! What the operations do all at once.
 
+use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 
@@ -114,4 +115,41 @@ fn quiet_after_a_storm_everything_agrees() {
     registry.clear_all();
     assert_eq!((registry.len(), registry.len_all()), (0, 0));
     assert!(registry.tags().is_empty() && registry.nodes().is_empty());
+}
+
+/// A destructor that writes would free in its turn, run another destructor, and so on.
+#[test]
+fn destructors_that_write_do_not_nest() {
+    use std::cell::Cell;
+
+    thread_local! {
+        static DEPTH: Cell<u32> = const { Cell::new(0) };
+        static DEEPEST: Cell<u32> = const { Cell::new(0) };
+    }
+
+    struct Chain(Weak<Registry<Chain, u32, (), u32>>, u32);
+
+    impl Drop for Chain {
+        fn drop(&mut self) {
+            let depth = DEPTH.get() + 1;
+            DEPTH.set(depth);
+            DEEPEST.set(DEEPEST.get().max(depth));
+            if let Some(registry) = self.0.upgrade() {
+                registry.delete(&(self.1 + 1));
+            }
+            DEPTH.set(depth - 1);
+        }
+    }
+
+    let registry = Arc::new(Registry::<Chain, u32, (), u32>::new("here"));
+    for id in 0..20_000 {
+        let chain = Chain(Arc::downgrade(&registry), id);
+        registry.insert(id, Child::new(chain).on("here", id));
+    }
+    registry.delete(&0);
+    while !registry.is_empty() {
+        registry.collect();
+        std::thread::yield_now();
+    }
+    assert_eq!(DEEPEST.get(), 1);
 }
