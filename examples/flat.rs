@@ -63,9 +63,7 @@ fn main() -> ExitCode {
         }
     };
     if resident_kib().is_none() {
-        say(format_args!(
-            "flat: resident memory: not supported on this system"
-        ));
+        say(format_args!("flat: resident memory: not supported on this system"));
         return ExitCode::SUCCESS;
     }
     run(ops)
@@ -172,11 +170,7 @@ fn run(ops: u64) -> ExitCode {
         LIMIT_KIB as f64 / 1024.0,
         if flat { "flat" } else { "grown" }
     ));
-    if flat {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if flat { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Inserts, and deletes what a random earlier insert left, so that some live long.
@@ -202,9 +196,7 @@ impl<'r> Writer<'r> {
         self.delete(place);
         // Relaxed: the number has to be unique, no more.
         let number = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let child = Child::new(number)
-            .on(NODE, number as u32)
-            .tag(format!("once-{number}"));
+        let child = Child::new(number).on(NODE, number as u32).tag(format!("once-{number}"));
         self.registry.insert(id(number), child);
         self.alive[place] = Some(number);
     }

@@ -62,24 +62,15 @@ impl Check {
         for (id, process) in list {
             match pinned.lookup(id.as_str()) {
                 None => self.mismatches.push(format!("{id}: not in the registry")),
-                Some(entry) => self
-                    .mismatches
-                    .extend(differences(id, host, process, entry)),
+                Some(entry) => self.mismatches.extend(differences(id, host, process, entry)),
             }
         }
         let walked: Vec<&str> = pinned.iter().map(|entry| entry.id().as_str()).collect();
-        self.by_id = self.sets(
-            "the walk",
-            list.keys().map(String::as_str).collect(),
-            &walked,
-        );
-        let found = registry
-            .contains_children(list.keys().map(String::as_str))
-            .len();
+        self.by_id = self.sets("the walk", list.keys().map(String::as_str).collect(), &walked);
+        let found = registry.contains_children(list.keys().map(String::as_str)).len();
         for (what, count) in [("contains_children", found), ("len", registry.len())] {
             if count != list.len() {
-                self.mismatches
-                    .push(format!("{what}: list {}, registry {count}", list.len()));
+                self.mismatches.push(format!("{what}: list {}, registry {count}", list.len()));
             }
         }
     }
@@ -98,10 +89,8 @@ impl Check {
         for (tag, ids) in expected {
             let what = format!("tag {tag}");
             self.count(&what, ids.len(), registry.tag_len(&tag));
-            let members: Vec<&str> = pinned
-                .match_tag(&tag)
-                .map(|entry| entry.id().as_str())
-                .collect();
+            let members: Vec<&str> =
+                pinned.match_tag(&tag).map(|entry| entry.id().as_str()).collect();
             let tally = self.sets(&what, ids, &members);
             self.by_tag.insert(tag, tally);
         }
@@ -117,10 +106,8 @@ impl Check {
         for (node, ids) in expected {
             let what = format!("node {node}");
             self.count(&what, ids.len(), registry.node_len(&node));
-            let members: Vec<&str> = pinned
-                .children_on(&node)
-                .map(|entry| entry.id().as_str())
-                .collect();
+            let members: Vec<&str> =
+                pinned.children_on(&node).map(|entry| entry.id().as_str()).collect();
             let tally = self.sets(&what, ids, &members);
             self.by_node.insert(node, tally);
         }
@@ -129,9 +116,7 @@ impl Check {
     /// Compares a count the registry keeps.
     fn count(&mut self, what: &str, list: usize, registry: usize) {
         if list != registry {
-            self.mismatches.push(format!(
-                "{what}: list {list}, the registry counts {registry}"
-            ));
+            self.mismatches.push(format!("{what}: list {list}, the registry counts {registry}"));
         }
     }
 
@@ -139,10 +124,7 @@ impl Check {
     /// twice is wrong too.
     fn sets(&mut self, what: &str, list: BTreeSet<&str>, found: &[&str]) -> Tally {
         let registry: BTreeSet<&str> = found.iter().copied().collect();
-        let tally = Tally {
-            list: list.len(),
-            registry: found.len(),
-        };
+        let tally = Tally { list: list.len(), registry: found.len() };
         if list != registry || found.len() != registry.len() {
             let mut message = format!("{what}: list {}, registry {}", tally.list, tally.registry);
             for (side, ids) in [
@@ -177,23 +159,16 @@ fn differences(id: &str, host: &str, process: &Process, entry: &ProcessEntry) ->
         ));
     }
     let listed = [format!("{host}: {}", process.pid)];
-    let bound: Vec<String> = entry
-        .bindings()
-        .iter()
-        .map(|(node, pid)| format!("{node}: {pid}"))
-        .collect();
+    let bound: Vec<String> =
+        entry.bindings().iter().map(|(node, pid)| format!("{node}: {pid}")).collect();
     if listed[..] != bound {
-        differences.push(format!(
-            "{id}: list has the bindings {listed:?}, registry {bound:?}"
-        ));
+        differences.push(format!("{id}: list has the bindings {listed:?}, registry {bound:?}"));
     }
     let expected = process.tags();
     let listed: BTreeSet<&str> = expected.iter().map(String::as_str).collect();
     let carried: BTreeSet<&str> = entry.tags().iter().map(|tag| tag.as_str()).collect();
     if listed != carried {
-        differences.push(format!(
-            "{id}: list has the tags {listed:?}, registry {carried:?}"
-        ));
+        differences.push(format!("{id}: list has the tags {listed:?}, registry {carried:?}"));
     }
     differences
 }

@@ -59,18 +59,12 @@ struct Failure {
 impl Failure {
     /// The user asked for something that cannot be done.
     fn usage(message: impl fmt::Display) -> Self {
-        Self {
-            message: message.to_string(),
-            status: 2,
-        }
+        Self { message: message.to_string(), status: 2 }
     }
 
     /// The machine did not give what was needed.
     fn machine(message: impl fmt::Display) -> Self {
-        Self {
-            message: message.to_string(),
-            status: 1,
-        }
+        Self { message: message.to_string(), status: 1 }
     }
 }
 
@@ -182,9 +176,9 @@ impl Job<'_> {
             let stop = StopOnDrop(&self.stop);
             let mut handles = Vec::with_capacity(readers);
             for seed in 0..readers {
-                let spawned = thread::Builder::new()
-                    .name(format!("reader-{seed}"))
-                    .spawn_scoped(scope, move || {
+                let spawned = thread::Builder::new().name(format!("reader-{seed}")).spawn_scoped(
+                    scope,
+                    move || {
                         readers::read(
                             self.registry,
                             self.host,
@@ -192,7 +186,8 @@ impl Job<'_> {
                             &self.stop,
                             seed as u64,
                         )
-                    });
+                    },
+                );
                 match spawned {
                     Ok(handle) => handles.push(handle),
                     Err(error) => {
@@ -237,11 +232,7 @@ impl Job<'_> {
         let mut next_view = started + Duration::from_secs(1);
         let mut last = false;
         while !last {
-            thread::sleep(
-                next_scan
-                    .min(deadline)
-                    .saturating_duration_since(Instant::now()),
-            );
+            thread::sleep(next_scan.min(deadline).saturating_duration_since(Instant::now()));
             if Instant::now() >= deadline {
                 last = true;
                 // Stopped before the last scan, so that this scan sees it gone.
@@ -297,13 +288,7 @@ fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let written = out
         .write_all(text.as_bytes())
-        .and_then(|()| {
-            if text.ends_with('\n') {
-                Ok(())
-            } else {
-                out.write_all(b"\n")
-            }
-        })
+        .and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") })
         .and_then(|()| out.flush());
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

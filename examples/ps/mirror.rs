@@ -27,13 +27,7 @@ pub(crate) struct Mirror<'r> {
 
 impl<'r> Mirror<'r> {
     pub(crate) fn new(registry: &'r Processes, host: &'r str) -> Self {
-        Self {
-            registry,
-            host,
-            list: List::new(),
-            churn: Churn::default(),
-            faults: Vec::new(),
-        }
+        Self { registry, host, list: List::new(), churn: Churn::default(), faults: Vec::new() }
     }
 
     /// The list the registry should hold.
@@ -61,8 +55,7 @@ impl<'r> Mirror<'r> {
         for id in self.list.keys().filter(|id| !next.contains_key(*id)) {
             self.churn.removed += 1;
             if self.registry.delete(id.as_str()).is_none() {
-                self.faults
-                    .push(format!("delete of {id} found no such entry"));
+                self.faults.push(format!("delete of {id} found no such entry"));
             }
         }
         for (id, process) in &next {
@@ -71,15 +64,13 @@ impl<'r> Mirror<'r> {
                     self.churn.added += 1;
                     let replaced = self.registry.insert(id, self.child(process));
                     if replaced.is_some() {
-                        self.faults
-                            .push(format!("insert of {id} found an entry there"));
+                        self.faults.push(format!("insert of {id} found an entry there"));
                     }
                 }
                 Some(known) if known != process => {
                     self.churn.updated += 1;
                     if self.change(id, known, process).is_err() {
-                        self.faults
-                            .push(format!("update of {id} found no such entry"));
+                        self.faults.push(format!("update of {id} found no such entry"));
                     }
                 }
                 Some(_) => {}
@@ -106,9 +97,7 @@ impl<'r> Mirror<'r> {
     }
 
     fn child(&self, process: &Process) -> Child<Arc<Program>, u32> {
-        Child::new(Arc::clone(&process.program))
-            .on(self.host, process.pid)
-            .tagged(process.tags())
+        Child::new(Arc::clone(&process.program)).on(self.host, process.pid).tagged(process.tags())
     }
 
     fn change(

@@ -97,10 +97,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request,
 fn text(parser: &mut lexopt::Parser, option: &str) -> Result<String, String> {
     let value = parser.value().map_err(|error| error.to_string())?;
     value.into_string().map_err(|value| {
-        format!(
-            "the value of {option} is not valid text: `{}`",
-            value.to_string_lossy()
-        )
+        format!("the value of {option} is not valid text: `{}`", value.to_string_lossy())
     })
 }
 
@@ -110,9 +107,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
         Ok(seconds) if seconds > 0.0 && seconds <= MAX_SECONDS => {
             Ok(Duration::from_secs_f64(seconds))
         }
-        _ => Err(format!(
-            "--seconds takes a number above 0 and up to {MAX_SECONDS}, not `{text}`"
-        )),
+        _ => Err(format!("--seconds takes a number above 0 and up to {MAX_SECONDS}, not `{text}`")),
     }
 }
 
@@ -120,13 +115,10 @@ fn tag(text: String) -> Result<String, String> {
     match text.split_once(':') {
         Some(("user" | "comm", name)) if !name.is_empty() => Ok(text),
         Some(("state", name)) if scan::STATES.contains(&name) => Ok(text),
-        Some(("state", _)) => Err(format!(
-            "unknown tag `{text}`; the states are {}",
-            scan::STATES.join(", ")
-        )),
-        _ => Err(format!(
-            "unknown tag `{text}`; tags are user:NAME, comm:NAME and state:NAME"
-        )),
+        Some(("state", _)) => {
+            Err(format!("unknown tag `{text}`; the states are {}", scan::STATES.join(", ")))
+        }
+        _ => Err(format!("unknown tag `{text}`; tags are user:NAME, comm:NAME and state:NAME")),
     }
 }
 
@@ -139,8 +131,6 @@ fn id(text: String) -> Result<String, String> {
     if valid {
         Ok(text)
     } else {
-        Err(format!(
-            "unknown id `{text}`; ids are `pid@starttime`, or the bare pid"
-        ))
+        Err(format!("unknown id `{text}`; ids are `pid@starttime`, or the bare pid"))
     }
 }

@@ -79,10 +79,7 @@ impl Reads {
     pub(crate) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         if self.wrong > 0 {
-            faults.push(format!(
-                "{} answers to readers did not fit the question",
-                self.wrong
-            ));
+            faults.push(format!("{} answers to readers did not fit the question", self.wrong));
         }
         if self.lost_readers > 0 {
             faults.push(format!("{} readers panicked", self.lost_readers));
@@ -125,11 +122,7 @@ pub(crate) fn read(
         let now = generation.load(Ordering::Relaxed);
         if seen != Some(now) {
             seen = Some(now);
-            ids = registry
-                .pin()
-                .iter()
-                .map(|entry| entry.id().clone())
-                .collect();
+            ids = registry.pin().iter().map(|entry| entry.id().clone()).collect();
             tags = registry.tags();
         }
         if ids.is_empty() || tags.is_empty() {
@@ -159,18 +152,12 @@ pub(crate) fn read(
         for _ in 0..TAGS {
             let tag = &tags[random.usize(..tags.len())];
             let begun = Instant::now();
-            let wrong = pinned
-                .match_tag(tag)
-                .filter(|entry| !entry.has_tag(tag))
-                .count();
+            let wrong = pinned.match_tag(tag).filter(|entry| !entry.has_tag(tag)).count();
             reads.record(TAG, begun);
             reads.wrong += wrong as u64;
         }
         let begun = Instant::now();
-        let wrong = pinned
-            .children_on(host)
-            .filter(|entry| entry.pid_on(host).is_none())
-            .count();
+        let wrong = pinned.children_on(host).filter(|entry| entry.pid_on(host).is_none()).count();
         reads.record(NODE, begun);
         reads.wrong += wrong as u64;
     }

@@ -44,8 +44,7 @@ impl Report<'_> {
 
     pub(crate) fn text(&self) -> String {
         let mut out = String::new();
-        self.write_text(&mut out)
-            .expect("writing to a string does not fail");
+        self.write_text(&mut out).expect("writing to a string does not fail");
         out
     }
 
@@ -67,15 +66,8 @@ impl Report<'_> {
             writeln!(out, "\n{title}")?;
             write_groups(out, &groups(self.registry, prefix), SHOWN_GROUPS)?;
         }
-        let Churn {
-            added,
-            updated,
-            removed,
-        } = self.churn;
-        writeln!(
-            out,
-            "\nchurn: {added} added, {updated} updated, {removed} removed"
-        )?;
+        let Churn { added, updated, removed } = self.churn;
+        writeln!(out, "\nchurn: {added} added, {updated} updated, {removed} removed")?;
         self.write_reads(out)?;
         if let Some(tag) = &self.options.tag {
             self.write_tag(out, tag)?;
@@ -118,11 +110,7 @@ impl Report<'_> {
                 time(histogram.max()),
             )?;
         }
-        writeln!(
-            out,
-            "ids found {}, gone meanwhile {}",
-            run.reads.hits, run.reads.misses
-        )
+        writeln!(out, "ids found {}, gone meanwhile {}", run.reads.hits, run.reads.misses)
     }
 
     fn write_tag(&self, out: &mut String, tag: &str) -> std::fmt::Result {
@@ -142,11 +130,7 @@ impl Report<'_> {
             return writeln!(out, "\n{id}: ended during the run");
         };
         writeln!(out, "\n{}", entry.id())?;
-        writeln!(
-            out,
-            "  executable   {}",
-            printable(&entry.spec().executable)
-        )?;
+        writeln!(out, "  executable   {}", printable(&entry.spec().executable))?;
         writeln!(out, "  command line {}", command_line(entry.spec()))?;
         for (node, pid) in entry.bindings() {
             writeln!(out, "  binding      {node}: {pid}")?;
@@ -154,12 +138,7 @@ impl Report<'_> {
         for tag in entry.tags() {
             writeln!(out, "  tag          {}", printable(tag))?;
         }
-        writeln!(
-            out,
-            "  incarnation  {}, version {}",
-            entry.incarnation(),
-            entry.version()
-        )
+        writeln!(out, "  incarnation  {}, version {}", entry.incarnation(), entry.version())
     }
 
     fn write_check(&self, out: &mut String) -> std::fmt::Result {

@@ -70,11 +70,7 @@ impl Scanner {
     pub(crate) fn new() -> Result<Self, String> {
         let accounts = Users::new_with_refreshed_list()
             .map_err(|error| format!("cannot read the users of this machine: {error}"))?;
-        Ok(Self {
-            accounts,
-            users: HashMap::new(),
-            unknown_user: Arc::from("unknown"),
-        })
+        Ok(Self { accounts, users: HashMap::new(), unknown_user: Arc::from("unknown") })
     }
 
     /// Reads the list; `known` is the previous one, from which the programs of unchanged
@@ -86,9 +82,8 @@ impl Scanner {
     pub(crate) fn scan(&mut self, known: &List) -> Result<List, String> {
         let mut system = System::new()
             .map_err(|error| format!("cannot read the processes of this machine: {error}"))?;
-        let base = ProcessRefreshKind::nothing()
-            .without_tasks()
-            .with_user(UpdateKind::OnlyIfNotSet);
+        let base =
+            ProcessRefreshKind::nothing().without_tasks().with_user(UpdateKind::OnlyIfNotSet);
         system.refresh_processes_specifics(ProcessesToUpdate::All, true, base);
 
         let unread: Vec<Pid> = system
@@ -105,8 +100,7 @@ impl Scanner {
             system.refresh_processes_specifics(
                 ProcessesToUpdate::Some(&unread),
                 false,
-                base.with_exe(UpdateKind::Always)
-                    .with_cmd(UpdateKind::Always),
+                base.with_exe(UpdateKind::Always).with_cmd(UpdateKind::Always),
             );
         }
 
@@ -156,9 +150,7 @@ fn known_program(known: &List, id: &str, process: &sysinfo::Process) -> Option<A
 
 fn program_of(process: &sysinfo::Process) -> Program {
     Program {
-        executable: process
-            .exe()
-            .map_or_else(String::new, |path| text(path.as_os_str())),
+        executable: process.exe().map_or_else(String::new, |path| text(path.as_os_str())),
         command_line: process.cmd().iter().map(|arg| text(arg)).collect(),
     }
 }

@@ -25,10 +25,7 @@ impl<'a> Watch<'a> {
                 // A state exists whether or not a process is in it.
                 seen: tag.is_some_and(|tag| tag.starts_with("state:")),
             },
-            id: Wanted {
-                name: options.id.as_deref(),
-                seen: false,
-            },
+            id: Wanted { name: options.id.as_deref(), seen: false },
         }
     }
 
@@ -36,9 +33,8 @@ impl<'a> Watch<'a> {
         if let Some(tag) = self.tag.name
             && !self.tag.seen
         {
-            self.tag.seen = list
-                .values()
-                .any(|process| process.tags().iter().any(|carried| carried == tag));
+            self.tag.seen =
+                list.values().any(|process| process.tags().iter().any(|carried| carried == tag));
         }
         if let Some(id) = self.id.name
             && !self.id.seen
@@ -51,9 +47,7 @@ impl<'a> Watch<'a> {
         if let Some(tag) = self.tag.name
             && !self.tag.seen
         {
-            return Err(Failure::usage(format_args!(
-                "unknown tag `{tag}`: no process carries it"
-            )));
+            return Err(Failure::usage(format_args!("unknown tag `{tag}`: no process carries it")));
         }
         if let Some(id) = self.id.name
             && !self.id.seen
@@ -72,7 +66,5 @@ pub(crate) fn resolve<'l>(list: &'l List, id: &str) -> Option<&'l str> {
         return Some(known);
     }
     let pid: u32 = id.parse().ok()?;
-    list.iter()
-        .find(|(_, process)| process.pid == pid)
-        .map(|(known, _)| known.as_str())
+    list.iter().find(|(_, process)| process.pid == pid).map(|(known, _)| known.as_str())
 }

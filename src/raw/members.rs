@@ -15,6 +15,7 @@ use smol_str::SmolStr;
 use super::block::{Block, Dim, Element};
 use super::chunks::Chunks;
 use super::limbo::Limbo;
+use super::pad::CachePadded;
 use crate::striped;
 use crate::sync::{self, AtomicUsize, Guard, Mutant, Ordering, Step, failpoint, mutant};
 
@@ -91,7 +92,6 @@ const CLOSED: usize = 1 << (usize::BITS - 1);
 
 /// A part of a set that one group of threads claims from.
 #[derive(Debug)]
-#[repr(align(64))]
 struct Stripe {
     /// Members of this stripe; unused when it is the only one (`live` counts them then).
     count: AtomicUsize,
@@ -112,7 +112,8 @@ pub(super) struct Set {
     live: AtomicUsize,
     dim: Dim,
     first: Stripe,
-    others: Box<[Stripe]>,
+    /// Apart from each other; most sets have none.
+    others: Box<[CachePadded<Stripe>]>,
 }
 
 /// The answer to a claim.
@@ -145,7 +146,7 @@ impl Set {
             live: AtomicUsize::new(1),
             dim,
             first: Stripe::new(),
-            others: (1..stripes).map(|_| Stripe::new()).collect(),
+            others: (1..stripes).map(|_| CachePadded(Stripe::new())).collect(),
         };
         let number = set.own_stripe();
         let stripe = set.stripe(number);
@@ -166,7 +167,7 @@ impl Set {
     fn stripe(&self, number: usize) -> &Stripe {
         match number {
             0 => &self.first,
-            _ => &self.others[number - 1],
+            _ => &self.others[number - 1].0,
         }
     }
 

@@ -21,6 +21,9 @@
 // A global allocator cannot be written without it.
 #![allow(unsafe_code)]
 
+#[cfg(unix)]
+mod vault;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fmt;
@@ -30,11 +33,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::thread::LocalKey;
 
+#[cfg(unix)]
+pub use vault::{Locked, Vault};
+
 thread_local! {
     // Constants without destructors: reading them neither allocates nor registers anything, so an
     // allocator may.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
     static FREES: Cell<u64> = const { Cell::new(0) };
+    static SMALLEST_FREED: Cell<usize> = const { Cell::new(usize::MAX) };
+    static LARGEST_FREED: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The allocator of the system, with counters. To be made the `#[global_allocator]` of a test
@@ -53,11 +61,7 @@ impl CountingAlloc {
     /// An allocator that has counted nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            bytes: AtomicI64::new(0),
-            blocks: AtomicI64::new(0),
-            allocations: AtomicU64::new(0),
-        }
+        Self { bytes: AtomicI64::new(0), blocks: AtomicI64::new(0), allocations: AtomicU64::new(0) }
     }
 
     /// The bytes that are allocated now, as they were asked for.
@@ -89,6 +93,9 @@ impl CountingAlloc {
         self.bytes.fetch_sub(signed(size), Relaxed);
         self.blocks.fetch_sub(1, Relaxed);
         count(&FREES);
+        // As in `count`.
+        let _ = SMALLEST_FREED.try_with(|smallest| smallest.set(smallest.get().min(size)));
+        let _ = LARGEST_FREED.try_with(|largest| largest.set(largest.get().max(size)));
     }
 }
 
@@ -171,14 +178,19 @@ pub fn thread_frees() -> u64 {
     FREES.with(Cell::get)
 }
 
+/// The smallest and the largest block this thread has freed since it last asked, if any.
+#[must_use]
+pub fn thread_freed_sizes() -> Option<(usize, usize)> {
+    let (smallest, largest) = (SMALLEST_FREED.replace(usize::MAX), LARGEST_FREED.replace(0));
+    (smallest <= largest).then_some((smallest, largest))
+}
+
 /// Runs `f`, and tells how often this thread allocated and freed meanwhile.
 pub fn thread_activity<R>(f: impl FnOnce() -> R) -> (R, Activity) {
     let (allocations, frees) = (thread_allocations(), thread_frees());
     let result = f();
-    let activity = Activity {
-        allocations: thread_allocations() - allocations,
-        frees: thread_frees() - frees,
-    };
+    let activity =
+        Activity { allocations: thread_allocations() - allocations, frees: thread_frees() - frees };
     (result, activity)
 }
 
@@ -280,11 +292,7 @@ impl<T> Tracked<T> {
     /// A value that counts with `counters`.
     #[must_use]
     pub fn new(counters: &Arc<Counters>, value: T) -> Self {
-        Self {
-            value,
-            mark: counters.enter(),
-            counters: Arc::clone(counters),
-        }
+        Self { value, mark: counters.enter(), counters: Arc::clone(counters) }
     }
 }
 
@@ -361,21 +369,9 @@ mod tests {
     #[test]
     fn a_thread_counts_its_own() {
         let (boxed, activity) = thread_activity(|| black_box(Box::new(1)));
-        assert_eq!(
-            activity,
-            Activity {
-                allocations: 1,
-                frees: 0
-            }
-        );
+        assert_eq!(activity, Activity { allocations: 1, frees: 0 });
         let ((), activity) = thread_activity(|| drop(black_box(boxed)));
-        assert_eq!(
-            activity,
-            Activity {
-                allocations: 0,
-                frees: 1
-            }
-        );
+        assert_eq!(activity, Activity { allocations: 0, frees: 1 });
         let (_, activity) = thread_activity(|| black_box(1) + 1);
         assert_eq!(activity, Activity::default());
     }
@@ -391,13 +387,7 @@ mod tests {
             drop(sender);
             thread.join().unwrap()
         });
-        assert_eq!(
-            other,
-            Activity {
-                allocations: 100,
-                frees: 100
-            }
-        );
+        assert_eq!(other, Activity { allocations: 100, frees: 100 });
         assert!(own.allocations < 100);
     }
 
@@ -405,13 +395,7 @@ mod tests {
     fn a_reallocation_is_both() {
         let mut list: Vec<u64> = black_box(Vec::with_capacity(1));
         let ((), activity) = thread_activity(|| list.reserve_exact(1000));
-        assert_eq!(
-            activity,
-            Activity {
-                allocations: 1,
-                frees: 1
-            }
-        );
+        assert_eq!(activity, Activity { allocations: 1, frees: 1 });
         drop(black_box(list));
     }
 
@@ -435,10 +419,7 @@ mod tests {
         let counters = Counters::new();
         let one = Tracked::new(&counters, String::from("a"));
         let two = one.clone();
-        assert_eq!(
-            (counters.created(), counters.cloned(), counters.live()),
-            (2, 1, 2)
-        );
+        assert_eq!((counters.created(), counters.cloned(), counters.live()), (2, 1, 2));
         assert_eq!(one, two);
         assert_eq!((one.len(), format!("{one:?}")), (1, "\"a\"".to_owned()));
         drop(one);

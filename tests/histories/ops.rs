@@ -127,7 +127,7 @@ impl Profile {
 
     /// The operations of every thread.
     pub(crate) fn scripts(&self, rng: &mut Rng) -> Vec<Vec<Op>> {
-        let mut writer = Writer { rng, profile: *self, serial: 0 };
+        let mut writer = Writer { rng, profile: *self, serial: 0, bound: Bindings::default() };
         let script = |_| (0..self.length).map(|_| writer.op()).collect();
         (0..self.threads).map(script).collect()
     }
@@ -138,6 +138,8 @@ struct Writer<'a> {
     profile: Profile,
     /// Numbers the writes of the history.
     serial: u32,
+    /// What some write before has bound.
+    bound: Bindings,
 }
 
 impl Writer<'_> {
@@ -190,7 +192,7 @@ impl Writer<'_> {
                     // The same id twice: the second sees what the first has done.
                     keys.push(keys[0]);
                 }
-                Op::BulkInsert(keys.into_iter().map(|key| (key, self.wish())).collect(), way)
+                Op::BulkInsert(keys.into_iter().map(|key| (key, self.bulk_wish())).collect(), way)
             }
             7 => {
                 let keys = self.keys();
@@ -251,6 +253,9 @@ impl Writer<'_> {
             let node = self.node();
             bindings.bind(node, pid(serial, node));
         }
+        if self.rng.u8(..3) > 0 {
+            self.bound = bindings;
+        }
         let leased = self.profile.mix.time > 0 && self.rng.u8(..4) > 0;
         Wish {
             serial,
@@ -258,6 +263,15 @@ impl Writer<'_> {
             tags: Tags(self.rng.u8(..8)),
             life: if leased { Life::For(self.ttl()) } else { Life::Unsaid },
         }
+    }
+
+    /// Sometimes with bindings that may be there already.
+    fn bulk_wish(&mut self) -> Wish {
+        let (bound, mut wish) = (self.bound, self.wish());
+        if self.rng.u8(..3) == 0 {
+            wish.bindings = bound;
+        }
+        wish
     }
 
     fn edits(&mut self) -> SmallVec<[Edit; 2]> {
