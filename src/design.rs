@@ -143,14 +143,23 @@
 //!
 //! crossbeam-epoch with a collector of the crate's own. What is unlinked goes into a batch; a full
 //! batch is sealed with *one* deferred call that raises a flag and touches nothing else; writers
-//! look at the flags and free what is due, a few after each write, when they hold no pin. So a read
-//! runs no destructor and frees no entry and no table. An entry has a count: one for the index,
-//! given up when the epoch has passed, and one for each `OwnedEntry`; whoever gives up the last one
-//! drops the entry.
+//! look at the flags and free what is due. After each write, when it holds no pin, a thread frees as
+//! many things as it has retired and a few more: so limbo drains whatever a write retires, and no
+//! write pays for a long pin of somebody else's at once. While many batches wait, a batch takes
+//! more. An old table is sealed at once: inserts alone would never fill a batch. So a read runs no
+//! destructor and frees no entry and no table. An entry has a count: one for the index, given up
+//! when the epoch has passed, and one for each `OwnedEntry`; whoever gives up the last one drops the
+//! entry.
 //!
 //! The state for that is a *shelf* that a writer swaps out of its stripe's slot, has for itself, and
-//! puts back. One that finds its slot empty starts another shelf: nobody waits, and a destructor may
-//! call the registry again.
+//! puts back. One that finds its slot empty takes another that is idle, or starts one: nobody waits,
+//! there are no more shelves than were at work at once, and a destructor may call the registry
+//! again. A destructor that writes retires, but frees nothing in its turn.
+//!
+//! User code runs unpinned where it may be slow: the closure of `update`, handlers, destructors, the
+//! clones that make a new version. Under a pin run `Hash` and `Eq` of ids, predicates, the closure
+//! of `compute`, and the clone of a pid that `get_pid` returns: to count the entry first would make
+//! a read write shared memory.
 //!
 //! # 5. Invariants
 //!
