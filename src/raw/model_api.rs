@@ -7,10 +7,13 @@ use std::fmt;
 
 use smol_str::SmolStr;
 
-use super::block::{Block, Counted, Dim, Draft, Element};
-use super::primary::{Context, Found};
+use super::block::{Block, Counted, Dim, Draft, Element, element, salvage};
+use super::primary::{Context, Found, Index};
+use super::resolve::{Fate, Published};
 use super::store::Store;
-use crate::sync::{Guard, control};
+use super::table::{Bucket, SLOTS};
+use super::word::{Fingerprint, Link, Word};
+use crate::sync::{Guard, Mutant, control, mutant};
 
 /// A key: equal by its number, hashed as the model wants it.
 #[derive(Clone, Copy, Debug)]
@@ -270,6 +273,53 @@ impl Toys {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.store.capacity()
+    }
+
+    /// Links an empty overflow bucket to the chain of a key.
+    pub fn lengthen(&self, key: Key) {
+        let guard = self.store.pin();
+        let table = self.store.primary.root(&guard);
+        let head = table.chain(key.hash);
+        let bucket = table.overflow_bucket();
+        // SAFETY: an arena bucket of our own, in nobody's sight until it is linked.
+        unsafe { bucket.write(Bucket::filled([Word::EMPTY; SLOTS], Link::END)) };
+        assert!(head.overflow.extend(head.overflow.load(), bucket.as_ptr()));
+    }
+
+    /// Steps 3 to 5 of an insert by themselves: straight into a vacant slot of the chain, counted
+    /// from its beginning. What is killed is inserted again, there. Counts nothing, grows nothing.
+    pub fn insert_at(&self, key: Key, number: u64, position: usize) -> bool {
+        let guard = self.store.pin();
+        let table = self.store.primary.root(&guard);
+        let mut bucket = table.chain(key.hash);
+        for _ in 0..position / SLOTS {
+            bucket = table.follow(bucket.overflow.load()).expect("a chain of that length");
+        }
+        let slot = &bucket.slots[position % SLOTS];
+        let mut mine = self.draft(key, number, &[]).into_raw();
+        loop {
+            let word = Word::committed(mine.as_ptr(), Fingerprint::of(key.hash));
+            let word = word.pending();
+            assert!(slot.publish(slot.load(), word), "nobody else publishes there");
+            // SAFETY: ours, or published under this pin.
+            let toy = unsafe { element(mine.as_ptr()) };
+            let published = Published { slot, word, position };
+            let fate = Index::resolve(table, key.hash, toy, published);
+            if fate == Fate::Committed {
+                return true;
+            }
+            if fate == Fate::Killed && mutant(Mutant::RepublishKilled) {
+                continue;
+            }
+            // SAFETY: published by us, killed, and retired right below.
+            let again = unsafe { salvage(toy, self.store.limbo.room()) };
+            // SAFETY: as above.
+            unsafe { self.store.limbo.retire_element(mine, &guard) };
+            if fate == Fate::Rejected {
+                return false;
+            }
+            mine = again.into_raw();
+        }
     }
 
     /// Gives the root a successor, `by` doublings larger, and migrates nothing.

@@ -150,7 +150,26 @@ macro_rules! instrumented {
     )*};
 }
 
-instrumented!(AtomicIsize: isize, AtomicU32: u32, AtomicU64: u64, AtomicUsize: usize);
+instrumented!(AtomicU32: u32, AtomicU64: u64, AtomicUsize: usize);
+
+/// A figure: read-modify-writes that commute, and reads on which nothing rests. Not instrumented,
+/// for that would only multiply what is to be explored.
+#[derive(Debug)]
+pub(crate) struct AtomicIsize(plain::AtomicIsize);
+
+impl AtomicIsize {
+    pub(crate) fn new(value: isize) -> Self {
+        AtomicIsize(plain::AtomicIsize::new(value))
+    }
+
+    pub(crate) fn load(&self, order: Ordering) -> isize {
+        self.0.load(order)
+    }
+
+    pub(crate) fn fetch_add(&self, value: isize, order: Ordering) -> isize {
+        self.0.fetch_add(value, order)
+    }
+}
 
 /// An atomic pointer whose spare bits carry flags. An integer inside, with exposed provenance, so
 /// that setting bits is one instrumented operation.
@@ -423,13 +442,20 @@ pub(crate) fn keep_until_end(memory: NonNull<u8>, layout: std::alloc::Layout) {
     MODEL.books().graves.push(Grave(memory.as_ptr().expose_provenance(), layout));
 }
 
+/// loom finds an access without order by its clocks. shuttle has to be given a turn between the
+/// load of a pointer and what is read through it.
+#[cfg(process_registry_loom)]
+type Alive = plain::AtomicBool;
+#[cfg(all(process_registry_shuttle, not(process_registry_loom)))]
+type Alive = checker::sync::atomic::AtomicBool;
+
 /// Marks a block of memory as alive or freed. Reading it races with freeing it unless something
 /// orders the two; and reading it after it was freed panics even if they are ordered.
 #[derive(Debug)]
 pub(crate) struct Canary {
     #[cfg(process_registry_loom)]
     cell: loom::cell::UnsafeCell<()>,
-    alive: plain::AtomicBool,
+    alive: Alive,
 }
 
 // SAFETY: the cell holds nothing; what it is for is to be accessed from everywhere and to complain.
@@ -442,7 +468,7 @@ impl Canary {
         let canary = Canary {
             #[cfg(process_registry_loom)]
             cell: loom::cell::UnsafeCell::new(()),
-            alive: plain::AtomicBool::new(true),
+            alive: Alive::new(true),
         };
         canary.write();
         canary
