@@ -1,5 +1,6 @@
 //! Changes of one child that depend on what it is: `update`, `rebind`, `compute`.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 
@@ -7,10 +8,9 @@ use equivalent::Equivalent;
 
 use crate::child::Child;
 use crate::entry::{Body, Entry};
-use crate::error::UpdateError;
+use crate::error::{NoChild, UpdateError};
 use crate::hooks::{HookKey, Hooks};
 use crate::name::Node;
-use crate::query::bound;
 use crate::state::Registry;
 use crate::sync::Guard;
 use crate::write::{Applied, NewEntry, Plan, Step, tell};
@@ -96,11 +96,12 @@ where
     K: Hash + Eq + Clone,
     H: BuildHasher,
 {
-    /// Lets `change` edit a copy of a live child, unpinned, until it is published or refused. Fires
-    /// `ChildRegistered` for the binding to `rebound`, if hooks come with it.
+    /// Lets `change` edit a copy of a child, unpinned, until it is published or refused; one that is not
+    /// `wanted` is none. Fires `ChildRegistered` for the binding to `rebound`, if hooks come with it.
     pub(crate) fn amend<Q, R, X>(
         &self,
         id: &Q,
+        wanted: impl Fn(&Entry<S, P, M, K>) -> bool,
         rebound: Option<(&Node, &Hooks<P, K>)>,
         mut change: impl FnMut(&mut Child<S, P, M>) -> Result<R, X>,
     ) -> Result<R, UpdateError<X>>
@@ -109,7 +110,7 @@ where
     {
         let mut answer = Err(UpdateError::NoChild);
         let edited = self.edit(id, rebound.is_some(), |current, _| {
-            let Some(current) = current.filter(|entry| bound(entry)) else {
+            let Some(current) = current.filter(|entry| wanted(entry)) else {
                 answer = Err(UpdateError::NoChild);
                 return Plan::Leave;
             };
@@ -130,4 +131,12 @@ where
         });
         answer
     }
+}
+
+/// The error of an update whose closure cannot fail.
+pub(crate) fn only_no_child<R>(result: Result<R, UpdateError<Infallible>>) -> Result<R, NoChild> {
+    result.map_err(|error| match error {
+        UpdateError::NoChild => NoChild,
+        UpdateError::Failed(never) => match never {},
+    })
 }

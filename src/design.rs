@@ -204,7 +204,7 @@
 //! |---|---|---|
 //! | L1 | a lookup of any kind | hit: the load of its slot; miss: the load of the chain's first overflow word, or later |
 //! | L2 | a replace: `insert` over an entry, `update`, `rebind`, `bulk_*`, `compute` | its compare-and-swap |
-//! | L3 | a removal: `delete`, `delete_if`, `retain`, `remove_node`, `purge_expired` | its compare-and-swap |
+//! | L3 | a removal: `delete`, `delete_if`, `retain`, `remove_node`, `purge_expired`, the end of a `Registration` | its compare-and-swap |
 //! | L4 | an insert of an absent id | the commit of its slot word, by itself or a helper |
 //! | L5 | a write that changes nothing | the load that showed it what is there (L1) |
 //! | L6 | a lookup of what has expired | the second load of the slot, after the clock was read |

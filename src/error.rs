@@ -11,6 +11,9 @@ pub use crate::hooks::DuplicateHandlers;
 
 /// There is no such child: the id is unknown, its entry is empty, or it has expired.
 ///
+/// From a [`Registration`](crate::Registration): the child that was registered is no more, whatever the id
+/// stands for now.
+///
 /// # Examples
 ///
 /// ```
@@ -50,7 +53,7 @@ impl Error for NoChild {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UpdateError<X> {
-    /// There is no such child: the id is unknown, its entry is empty, or it has expired.
+    /// There is no such child, as [`NoChild`](struct@NoChild) says.
     NoChild,
     /// The closure failed, with this.
     Failed(X),

@@ -13,6 +13,7 @@
 //!   item that is being taken off, because a taken place is passed over.
 
 use std::fmt;
+use std::mem;
 use std::time::Duration;
 
 use scc::{Guard, TreeIndex};
@@ -46,18 +47,49 @@ impl Due {
     }
 }
 
+/// What tells whether the tree can be used by this thread.
+struct Usable;
+
+impl Drop for Usable {
+    /// It has one, so that it has an end.
+    fn drop(&mut self) {}
+}
+
+thread_local! {
+    /// The tree keeps a state for each thread, and panics when that has been destroyed. Destructors of a
+    /// thread's locals run in the reverse order of their making: as long as this is here, that is.
+    static USABLE: Usable = {
+        drop(Guard::new());
+        Usable
+    };
+}
+
+fn usable() -> bool {
+    USABLE.try_with(|_| ()).is_ok()
+}
+
 /// The items, each with the hash by which its entry is found.
-pub(crate) struct Deadlines(TreeIndex<Due, u64>);
+///
+/// A thread that is ending, in the destructors of its locals, may not be able to use them any more. What it
+/// would have withdrawn goes when it is due; what it would have filed is not purged, though absent as soon as
+/// it has expired, like everything.
+pub(crate) struct Deadlines(Option<TreeIndex<Due, u64>>);
 
 impl Deadlines {
     pub(crate) fn new() -> Self {
-        Self(TreeIndex::new())
+        Self(Some(TreeIndex::new()))
+    }
+
+    /// The tree, if this thread can use it.
+    fn tree(&self) -> Option<&TreeIndex<Due, u64>> {
+        self.0.as_ref().filter(|_| usable())
     }
 
     /// Files an item, a nanosecond or so later where the place is taken: the one who took the place may be
     /// just about to give it up. Returns where it lies.
     pub(crate) fn file(&self, mut due: Due, hash: u64) -> Due {
-        while self.0.insert_sync(due, hash).is_err() {
+        let Some(tree) = self.tree() else { return due };
+        while tree.insert_sync(due, hash).is_err() {
             let later = due.deadline.saturating_add(Duration::from_nanos(1));
             if later == due.deadline {
                 // The end of time, where nothing ever falls due.
@@ -70,21 +102,30 @@ impl Deadlines {
 
     /// Takes an item off; false if it was not there.
     pub(crate) fn withdraw(&self, due: Due) -> bool {
-        self.0.remove_sync(&due)
+        self.tree().is_some_and(|tree| tree.remove_sync(&due))
     }
 
     /// The next items that are due at `now`, in order, beginning after `last`.
     pub(crate) fn due(&self, last: Option<Due>, now: Moment) -> SmallVec<[(Due, u64); BATCH]> {
+        let Some(tree) = self.tree() else { return SmallVec::new() };
         let guard = Guard::new();
         // Not the tree's `range`: it ends at once where the first leaf has been emptied and not yet unlinked.
         // What lies before `last` has been taken off, so there is little to skip.
-        self.0
-            .iter(&guard)
+        tree.iter(&guard)
             .skip_while(|(due, _)| last.is_some_and(|last| **due <= last))
             .take_while(|(due, _)| due.deadline <= now)
             .take(BATCH)
             .map(|(due, hash)| (*due, *hash))
             .collect()
+    }
+}
+
+impl Drop for Deadlines {
+    fn drop(&mut self) {
+        if !usable() {
+            // Its own destructor would need the state of the thread as well. This leaks the items.
+            mem::forget(self.0.take());
+        }
     }
 }
 

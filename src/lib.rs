@@ -28,6 +28,8 @@
 //! - [`Pinned`]: one pin for many operations, which is the fast path: entries are borrowed,
 //!   batches of lookups overlap their cache misses, queries are iterators.
 //! - [`Child`]: the owned value that is written, and that [`Registry::update`] edits.
+//! - [`Registration`]: a child that is registered for as long as somebody holds on to it: a lease
+//!   whose drop removes it, and nothing else.
 //! - [`Hooks`]: handlers that hear of registrations, handed to the operations that shall fire
 //!   them.
 //! - [`Janitor`]: a thread that removes what has expired.
@@ -63,6 +65,7 @@ mod pinned;
 mod probe;
 mod query;
 mod raw;
+mod registration;
 mod registry;
 mod scope;
 mod state;
@@ -72,6 +75,10 @@ mod sync;
 mod write;
 
 pub use equivalent::Equivalent;
+
+#[cfg(any(process_registry_loom, process_registry_shuttle))]
+#[doc(hidden)]
+pub use self::raw::model_api as __model;
 
 pub use self::amend::Decision;
 pub use self::builder::Builder;
@@ -84,6 +91,7 @@ pub use self::iter::{ByNode, ByTag, GetMany, Iter};
 pub use self::janitor::Janitor;
 pub use self::name::{ChildId, IntoId, Node, Tag};
 pub use self::pinned::Pinned;
+pub use self::registration::Registration;
 pub use self::scope::{Global, Local, Scope};
 pub use self::state::Registry;
 #[cfg(process_registry_failpoints)]

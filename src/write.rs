@@ -2,8 +2,9 @@
 //!
 //! Every write is a call of [`Registry::apply`]: find what is current, decide, and make it so by one
 //! compare-and-swap on the word that holds it; if that has changed meanwhile, decide again on the newer
-//! entry. The compare-and-swap is the linearization point of every write that writes, for all indexes at
-//! once; a write that leaves things as they are linearizes where it found them.
+//! entry. (The end of a lease, which asks nothing of ids, has a loop of its own.) The compare-and-swap is the
+//! linearization point of every write that writes, for all indexes at once; a write that leaves things as
+//! they are linearizes where it found them.
 //!
 //! What has expired is absent. A writer reads the clock last, after everything else and before its
 //! compare-and-swap, so that nothing is made of an entry whose time was over. And one that would answer
@@ -245,6 +246,29 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
                 _ => Step::Leave(None),
             },
         )
+    }
+
+    /// Removes the entry of an incarnation, whatever has become of it; one that has expired goes, and was not
+    /// there any more.
+    ///
+    /// Asks nothing of ids, so that no code of theirs runs: an incarnation is never used again. Lock-free, as
+    /// [`apply`](Self::apply) is.
+    pub(crate) fn take_incarnation<'g>(
+        &'g self,
+        hash: u64,
+        incarnation: u64,
+        guard: &'g Guard,
+    ) -> Option<&'g Entry<S, P, M, K>> {
+        let mut operation = self.store.operation(hash, guard);
+        loop {
+            let held = operation.locate(|entry| entry.incarnation() == incarnation)?;
+            let entry = held.entry();
+            let expired = entry.is_expired(&self.clock);
+            if operation.remove(&held, || expired || !entry.is_expired(&self.clock)) {
+                self.file(hash, Some(entry), None);
+                return (!expired).then_some(entry);
+            }
+        }
     }
 
     /// A draft of the first version of a child.

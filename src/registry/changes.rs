@@ -1,16 +1,16 @@
 //! Changes of single ids by what is there.
 
-use std::convert::Infallible;
 use std::hash::{BuildHasher, Hash};
 
 use equivalent::Equivalent;
 
-use crate::amend::Decision;
+use crate::amend::{Decision, only_no_child};
 use crate::child::Child;
 use crate::entry::{Entry, OwnedEntry};
 use crate::error::{NoChild, UpdateError};
 use crate::hooks::Hooks;
 use crate::name::{IntoId, Node};
+use crate::query::bound;
 use crate::state::Registry;
 
 impl<S, P, M, K, H> Registry<S, P, M, K, H>
@@ -117,7 +117,7 @@ where
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        only_no_child(self.amend(id, None, |child| Ok(f(child))))
+        only_no_child(self.amend(id, bound, None, |child| Ok(f(child))))
     }
 
     /// [`update`](Self::update) by a closure that may fail; nothing changes then.
@@ -155,7 +155,7 @@ where
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        self.amend(id, None, f)
+        self.amend(id, bound, None, f)
     }
 
     /// Binds a live child to a node; returns the pid it had there.
@@ -184,7 +184,7 @@ where
     {
         let node = node.into();
         let bind = |child: &mut Child<S, P, M>| Ok(child.bind(&node, pid.clone()));
-        let bound = only_no_child(self.amend(id, None, bind));
+        let bound = only_no_child(self.amend(id, bound, None, bind));
         // Before the result is: a result that is ready leaks if a destructor panics after it.
         drop(pid);
         bound
@@ -223,17 +223,9 @@ where
     {
         let node = node.into();
         let bind = |child: &mut Child<S, P, M>| Ok(child.bind(&node, pid.clone()));
-        let bound = only_no_child(self.amend(id, Some((&node, hooks)), bind));
+        let bound = only_no_child(self.amend(id, bound, Some((&node, hooks)), bind));
         // As in `rebind`.
         drop(pid);
         bound
     }
-}
-
-/// The error of an update whose closure cannot fail.
-fn only_no_child<R>(result: Result<R, UpdateError<Infallible>>) -> Result<R, NoChild> {
-    result.map_err(|error| match error {
-        UpdateError::NoChild => NoChild,
-        UpdateError::Failed(never) => match never {},
-    })
 }

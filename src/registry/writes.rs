@@ -1,6 +1,7 @@
 //! Writes of single ids.
 
 use std::hash::{BuildHasher, Hash};
+use std::time::Duration;
 
 use equivalent::Equivalent;
 
@@ -149,11 +150,25 @@ where
         child: Child<S, P, M>,
         options: WriteOptions<'_, P, K>,
     ) -> Result<OwnedEntry<S, P, M, K>, Taken<S, P, M, K>> {
-        let id = id.into_id();
+        let current = self.occupy(id.into_id(), child, options.ttl)?;
+        self.conclude(|| {
+            tell(options.hooks, HookKey::ChildRegistered, &current, current.bindings());
+        });
+        Ok(current)
+    }
+
+    /// Stores a child where nothing is, or something empty. The caller concludes the write if it was one.
+    #[expect(clippy::type_complexity, reason = "spelled out, it can be read")]
+    pub(crate) fn occupy(
+        &self,
+        id: K,
+        child: Child<S, P, M>,
+        ttl: Option<Duration>,
+    ) -> Result<OwnedEntry<S, P, M, K>, Taken<S, P, M, K>> {
         let hash = self.hash(&id);
         self.store.prefetch(hash);
         let lifetime = child.lifetime;
-        let draft = self.draft(hash, id, child, options.ttl);
+        let draft = self.draft(hash, id, child, ttl);
         let (current, rejected) = {
             let guard = self.store.pin();
             let applied = self.put_if_vacant(hash, &guard, draft);
@@ -167,9 +182,6 @@ where
             let (id, body) = draft.into_parts();
             return Err(Taken { id, child: body.into_child(lifetime), holder: current });
         }
-        self.conclude(|| {
-            tell(options.hooks, HookKey::ChildRegistered, &current, current.bindings());
-        });
         Ok(current)
     }
 
