@@ -16,6 +16,7 @@
 //! somebody sees the deadline it is a range, which every answer narrows.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
 use smallvec::SmallVec;
@@ -71,12 +72,12 @@ pub(crate) enum Told {
 
 impl Told {
     /// Whether this is what is told of a write that made `row`, if `news` are its bindings.
-    fn of(&self, news: Bindings, row: &mut Row, floor: u64) -> bool {
+    fn of(&self, news: Bindings, row: &mut Row) -> bool {
         match self {
             Self::Unasked => true,
             Self::Nothing => news.is_empty(),
             Self::Event(bindings, stamp) => {
-                *bindings == news && !news.is_empty() && row.stamped(*stamp, floor)
+                *bindings == news && !news.is_empty() && row.stamped(*stamp)
             }
         }
     }
@@ -129,7 +130,7 @@ pub(crate) struct Step {
 }
 
 /// An entry.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Row {
     spec: u32,
     data: u32,
@@ -139,11 +140,14 @@ pub(crate) struct Row {
     due: (u64, u64),
     /// 0 as long as nobody has seen it.
     incarnation: u64,
+    /// That of the entry whose place this one has taken, as far as known.
+    floor: u64,
     version: u64,
 }
 
 impl Row {
-    fn fresh(wish: &Wish, from: u64, now: u64) -> Self {
+    /// The first version of a new incarnation, put into the place of another entry or of none.
+    fn fresh(wish: &Wish, (from, now): (u64, u64), place: Option<Self>) -> Self {
         Self {
             spec: wish.serial,
             data: data(wish.serial),
@@ -154,6 +158,7 @@ impl Row {
                 Life::For(ttl) => (from + ttl, now + ttl),
             },
             incarnation: 0,
+            floor: place.map_or(0, |old| old.incarnation.max(old.floor)),
             version: 1,
         }
     }
@@ -170,25 +175,25 @@ impl Row {
         (self.due.0 <= self.due.1).then_some(self)
     }
 
-    /// Whether this can have that incarnation and version; `floor` is the last incarnation before.
-    fn stamped(&mut self, (incarnation, version): (u64, u64), floor: u64) -> bool {
+    /// Whether this can have that incarnation and version.
+    fn stamped(&mut self, (incarnation, version): (u64, u64)) -> bool {
         if self.version != version {
             return false;
         }
-        if self.incarnation == 0 && incarnation > floor {
+        if self.incarnation == 0 && incarnation > self.floor {
             self.incarnation = incarnation;
         }
         self.incarnation == incarnation
     }
 
     /// The same, if it looks like what was seen.
-    fn like(mut self, seen: &Seen, floor: u64) -> Option<Self> {
+    fn like(mut self, seen: &Seen) -> Option<Self> {
         let told = seen.spec.is_none_or(|spec| spec == self.spec)
             && seen.data.is_none_or(|data| data == self.data)
             && seen.bindings.is_none_or(|bindings| bindings == self.bindings)
             && seen.pid_on.is_none_or(|(node, pid)| self.bindings.pid_on(node) == pid)
             && seen.tags.is_none_or(|tags| tags == self.tags)
-            && seen.stamp.is_none_or(|stamp| self.stamped(stamp, floor));
+            && seen.stamp.is_none_or(|stamp| self.stamped(stamp));
         if let Some(due) = seen.due {
             if due < self.due.0 || due > self.due.1 {
                 return None;
@@ -203,7 +208,9 @@ impl Row {
             match *edit {
                 Edit::Spec(serial) => (self.spec, self.data) = (serial, data(serial)),
                 Edit::Bind(node, pid) => self.bindings.bind(node, pid),
-                Edit::Unbind(node) => self.bindings = self.bindings.filter(|bound, _| bound != node),
+                Edit::Unbind(node) => {
+                    self.bindings = self.bindings.filter(|bound, _| bound != node)
+                }
                 Edit::UnbindAll => self.bindings = Bindings::default(),
                 Edit::AddTag(tag) => self.tags.0 |= 1 << tag,
                 Edit::RemoveTag(tag) => self.tags.0 &= !(1 << tag),
@@ -216,13 +223,18 @@ impl Row {
     }
 }
 
+impl Hash for Row {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Few rows agree in these and differ in the rest, and the checker hashes a lot.
+        (u64::from(self.spec) << 32 | self.version).hash(state);
+    }
+}
+
 /// What is known of an id at an instant.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Slot {
     row: Option<Row>,
     now: u64,
-    /// The greatest incarnation known of a former entry.
-    floor: u64,
     /// The marks of the steps that are done.
     done: u64,
 }
@@ -241,14 +253,8 @@ impl State {
 
 impl Slot {
     /// The same with another entry, or without.
-    fn with(mut self, row: Option<Row>) -> Self {
-        if let Some(old) = self.row
-            && row.is_none_or(|row| row.incarnation != old.incarnation)
-        {
-            self.floor = self.floor.max(old.incarnation);
-        }
-        self.row = row;
-        self
+    fn with(self, row: Option<Row>) -> Self {
+        Self { row, ..self }
     }
 
     /// The same, if nothing is there that `query` is about.
@@ -264,20 +270,25 @@ impl Slot {
     /// The entry as a read at this instant sees it.
     fn read(&self, query: Query, seen: &Seen) -> Option<Row> {
         let row = self.row.filter(|row| query.admits(row))?.outlasting(self.now)?;
-        row.like(seen, self.floor)
+        row.like(seen)
     }
 
     /// The entry as a write sees it that looked at the clock at `since` and takes effect now.
     fn base(&self, query: Query, seen: &Seen, since: u64) -> Option<Row> {
         let row = self.row.filter(|row| query.admits(row))?.outlasting(since)?;
-        row.like(seen, self.floor)
+        row.like(seen)
+    }
+
+    /// The entry whose place a new one takes. Not one that may have been swept before: after an
+    /// absence an incarnation may be smaller, if its number was drawn before.
+    fn place(&self) -> Option<Row> {
+        self.row.filter(|row| row.due.0 > self.now)
     }
 
     /// The same with the entry of a new incarnation, if it looks like `after`.
     fn renewed(self, wish: &Wish, from: u64, after: &Seen) -> Option<Self> {
-        let slot = self.with(None);
-        let row = Row::fresh(wish, from, slot.now).like(after, slot.floor)?;
-        Some(slot.with(Some(row)))
+        let row = Row::fresh(wish, (from, self.now), self.place()).like(after)?;
+        Some(self.with(Some(row)))
     }
 
     /// Does a step, in all the ways it can be done from here.
@@ -309,17 +320,17 @@ impl Slot {
             }
             Kind::Take(seen) => {
                 let base = self.base(Query::Any, seen, since);
-                can(base.map(|row| self.with(Some(row)).with(None)));
+                can(base.map(|_| self.with(None)));
             }
             Kind::Change { seen, edits, after } => {
                 let base = self.base(Query::Live, seen, since);
-                let row = base.and_then(|row| row.edited(edits, from, now).like(after, self.floor));
+                let row = base.and_then(|row| row.edited(edits, from, now).like(after));
                 can(row.map(|row| self.with(Some(row))));
             }
             Kind::Carry { seen, wish, after } => {
                 let base = self.base(Query::Live, seen, since);
                 let row = base.map(|row| row.carried(wish, from, now));
-                let row = row.and_then(|row| row.like(after, self.floor));
+                let row = row.and_then(|row| row.like(after));
                 can(row.map(|row| self.with(Some(row))));
             }
             Kind::Merge(wish, told) => self.merge(wish, told, (from, since), &mut can),
@@ -329,24 +340,23 @@ impl Slot {
                 can(base.map(|mut row| {
                     row.bindings = row.bindings.filter(|bound, _| bound != *node);
                     row.version += 1;
-                    let slot = self.with(Some(row));
-                    if row.bindings.is_empty() { slot.with(None) } else { slot }
+                    self.with((!row.bindings.is_empty()).then_some(row))
                 }));
             }
             Kind::RemoveThat(seen) => {
-                let that = self.row.and_then(|row| row.like(seen, self.floor));
-                can(Some(if that.is_some() { self.with(that).with(None) } else { self }));
+                let that = self.row.and_then(|row| row.like(seen));
+                can(Some(if that.is_some() { self.with(None) } else { self }));
             }
             Kind::Sweep(seen) => {
-                let row = self.row.and_then(|row| row.expired(now)?.like(seen, self.floor));
-                can(row.map(|row| self.with(Some(row)).with(None)));
+                let row = self.row.and_then(|row| row.expired(now)?.like(seen));
+                can(row.map(|_| self.with(None)));
             }
             Kind::NoSweep => match self.row {
                 None => can(Some(self)),
                 Some(row) => {
                     can(row.outlasting(now).map(|row| self.with(Some(row))));
                     // Somebody else has swept it, which is not told.
-                    can(row.expired(now).map(|row| self.with(Some(row)).with(None)));
+                    can(row.expired(now).map(|_| self.with(None)));
                 }
             },
         }
@@ -360,9 +370,8 @@ impl Slot {
         can: &mut impl FnMut(Option<Self>),
     ) {
         let fresh = self.missing(Query::Live).and_then(|slot| {
-            let slot = slot.with(None);
-            let mut row = Row::fresh(wish, from, slot.now);
-            told.of(wish.bindings, &mut row, slot.floor).then(|| slot.with(Some(row)))
+            let mut row = Row::fresh(wish, (from, slot.now), slot.place());
+            told.of(wish.bindings, &mut row).then(|| slot.with(Some(row)))
         });
         can(fresh);
 
@@ -376,7 +385,7 @@ impl Slot {
             row.bindings = others.iter().chain(wish.bindings.iter()).collect();
             (row.spec, row.data, row.tags) = (wish.serial, data(wish.serial), wish.tags);
             row.version += 1;
-            can(told.of(news, &mut row, self.floor).then(|| self.with(Some(row))));
+            can(told.of(news, &mut row).then(|| self.with(Some(row))));
         }
     }
 
@@ -401,7 +410,7 @@ impl Slot {
             if row.bindings.is_empty() {
                 row.due = (from + GRACE, self.now + GRACE);
             }
-            can(told.of(gone, &mut row, self.floor).then(|| self.with(Some(row))));
+            can(told.of(gone, &mut row).then(|| self.with(Some(row))));
         }
     }
 }
@@ -409,10 +418,11 @@ impl Slot {
 impl Row {
     /// What a `compute` that puts `wish` makes of a live entry.
     fn carried(self, wish: &Wish, from: u64, now: u64) -> Self {
-        let fresh = Self::fresh(wish, from, now);
+        let fresh = Self::fresh(wish, (from, now), None);
         Self {
             due: if wish.life == Life::Unsaid { self.due } else { fresh.due },
             incarnation: self.incarnation,
+            floor: self.floor,
             version: self.version + 1,
             ..fresh
         }

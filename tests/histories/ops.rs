@@ -163,7 +163,7 @@ impl Writer<'_> {
             mix.remove_node,
             mix.time,
         ];
-        let mut left = self.rng.u32(..weights.iter().sum());
+        let mut left = self.rng.u32(..weights.iter().sum::<u32>());
         let mut chosen = 0;
         while left >= weights[chosen] {
             left -= weights[chosen];
@@ -178,7 +178,8 @@ impl Writer<'_> {
             4 if self.rng.u8(..4) == 0 => Op::TryUpdate(key, self.edits()),
             4 => Op::Update(key, self.edits()),
             5 => {
-                let choices = [Choice::Keep, Choice::Put, Choice::Put, Choice::Remove, Choice::Toggle];
+                let choices =
+                    [Choice::Keep, Choice::Put, Choice::Put, Choice::Remove, Choice::Toggle];
                 let choice = choices[self.rng.usize(..choices.len())];
                 Op::Compute(key, self.wish(), choice, way)
             }

@@ -28,13 +28,10 @@ pub(crate) fn waver() {
     state ^= state >> 7;
     state ^= state << 17;
     WAVERING.set(state);
-    match (state >> 32) % 24 {
-        0 | 1 => thread::yield_now(),
-        2 => {
-            thread::yield_now();
-            thread::yield_now();
-        }
-        3..6 => (0..(state >> 40) % 200).for_each(|_| hint::spin_loop()),
+    // Spinning costs less than yielding where other processes wait for their turn.
+    match (state >> 32) % 48 {
+        0 => thread::yield_now(),
+        1..7 => (0..(state >> 40) % 150).for_each(|_| hint::spin_loop()),
         _ => {}
     }
 }

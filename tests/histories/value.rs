@@ -110,7 +110,10 @@ pub(crate) struct Tags(pub(crate) u8);
 
 impl Tags {
     pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
-        TAGS.into_iter().enumerate().filter(move |(at, _)| self.0 >> at & 1 == 1).map(|(_, tag)| tag)
+        TAGS.into_iter()
+            .enumerate()
+            .filter(move |(at, _)| self.0 >> at & 1 == 1)
+            .map(|(_, tag)| tag)
     }
 
     pub(crate) fn has_all(self, others: Self) -> bool {

@@ -1,0 +1,228 @@
+//! The checks: what there is to run, in which tier, for how long, and what of it counts.
+
+use std::time::Duration;
+
+use crate::Places;
+use crate::amount::Amount;
+use crate::fuzz;
+use crate::process::Step;
+
+/// How much time there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tier {
+    /// For every change: some ten minutes on two processors.
+    Quick,
+    /// By hand, and before a release: some hours.
+    Long,
+}
+
+impl Tier {
+    pub(crate) fn pick<T>(self, quick: T, long: T) -> T {
+        match self {
+            Self::Quick => quick,
+            Self::Long => long,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Check {
+    pub(crate) name: String,
+    /// One after the other, until one fails.
+    pub(crate) steps: Vec<Step>,
+    /// What is counted in what the steps print.
+    pub(crate) amount: Amount,
+    /// Less than this means that it did not really run.
+    pub(crate) least: u64,
+}
+
+impl Check {
+    pub(crate) fn new(name: impl Into<String>, amount: Amount, least: u64) -> Self {
+        Self { name: name.into(), steps: Vec::new(), amount, least }
+    }
+
+    pub(crate) fn step(mut self, step: Step) -> Self {
+        self.steps.push(step);
+        self
+    }
+}
+
+const OPERATIONS: Amount = Amount::before("operations", " operations");
+const EXECUTIONS: Amount = Amount::before("executions", " executions");
+
+pub(crate) const fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(60 * minutes)
+}
+
+pub(crate) fn of(tier: Tier, places: &Places) -> Vec<Check> {
+    let mut checks = tests(tier, places);
+    checks.extend(models(tier, places));
+    checks.push(thread_sanitizer(tier, places));
+    checks.push(address_sanitizer(tier, places));
+    if tier == Tier::Long {
+        checks.push(address_sanitizer_on_tests(places));
+        checks.push(memcheck(places));
+        checks.push(layouts(places));
+    }
+    checks.extend(fuzz::of(tier, places));
+    checks
+}
+
+/// Cargo in the checkout.
+fn cargo(places: &Places, limit: Duration) -> Step {
+    Step::new(&places.cargo, &places.root, limit)
+}
+
+fn tests(tier: Tier, places: &Places) -> Vec<Check> {
+    // The standard library's own checks of its unsafe functions are compiled into whatever has
+    // debug assertions: both of these builds have.
+    let mut checks = vec![
+        Check::new("tests", Amount::TESTS, 200)
+            .step(cargo(places, minutes(15)).args("test --workspace")),
+        Check::new("tests, optimised, with all assertions", Amount::TESTS, 100)
+            .step(cargo(places, minutes(15)).args("test --profile checked --lib --tests")),
+        // Failpoints are in no ordinary build.
+        Check::new("threads parked between two steps", Amount::TESTS, 1).step(
+            cargo(places, minutes(15))
+                .env("RUSTFLAGS", "--cfg process_registry_failpoints")
+                .args("test --profile checked --test parked_steps --target-dir")
+                .arg(places.work.join("failpoints")),
+        ),
+        Check::new(
+            "linearizability of histories",
+            Amount::before("histories", " histories,"),
+            tier.pick(2_000, 20_000),
+        )
+        .step(
+            cargo(places, tier.pick(minutes(10), minutes(120)))
+                .env("HISTORIES", tier.pick("1000", "20000"))
+                .args("test --profile checked --test histories -- --nocapture"),
+        ),
+    ];
+    if tier == Tier::Long {
+        checks.push(
+            Check::new("stress and oracle tests, longer", Amount::TESTS, 10).step(
+                cargo(places, minutes(120))
+                    .env("STRESS", "20")
+                    .env("ORACLE_SEQUENCES", "100")
+                    .args("test --profile checked")
+                    .args("--test stress --test stress_reads --test past_bugs --test oracle"),
+            ),
+        );
+    }
+    checks
+}
+
+fn models(tier: Tier, places: &Places) -> Vec<Check> {
+    let folder = places.root.join("loom-tests");
+    let limit = tier.pick(minutes(15), minutes(360));
+    let run = |at: &str| {
+        Step::new(&places.cargo, &folder, limit)
+            .args("test --release --target-dir")
+            .arg(places.work.join(at))
+    };
+    // Loom's flags are in the package's configuration; those for shuttle replace them.
+    let shuttle = "--cfg process_registry_shuttle --cfg process_registry_mutants";
+    let loom = match tier {
+        Tier::Quick => run("loom"),
+        // As good as no bound on preemptions, and so many seconds for each model.
+        Tier::Long => run("loom")
+            .env("LOOM_MAX_PREEMPTIONS", "9")
+            .env("LOOM_MAX_DURATION", "120")
+            .args("-- --long"),
+    };
+    vec![
+        Check::new("loom models, seeded bugs", EXECUTIONS, 10_000).step(loom),
+        Check::new("shuttle schedules", EXECUTIONS, 10_000).step(
+            run("shuttle")
+                .env("RUSTFLAGS", shuttle)
+                .env("SHUTTLE_SCHEDULES", tier.pick("20000", "1000000")),
+        ),
+    ]
+}
+
+/// Has cargo shuffle the fields of all types of the crate, and of nothing else: among what it
+/// depends on there is a crate that checks the sizes of its own.
+pub(crate) fn shuffled(step: Step, profile: &str, seed: u64) -> Step {
+    let flags = format!(r#"["-Zrandomize-layout", "-Zlayout-seed={seed}"]"#);
+    step.env("RUSTC_BOOTSTRAP", "1")
+        .args("-Zprofile-rustflags --config")
+        .arg(format!("profile.{profile}.package.process-registry.rustflags={flags}"))
+}
+
+/// Steps that build the stress program with flags, some of them unstable, and that run it.
+fn stress(places: &Places, at: &str, flags: &str, seed: u64) -> (Step, Step) {
+    let folder = places.work.join(at);
+    let build = shuffled(cargo(places, minutes(15)), "release", seed)
+        .env("RUSTFLAGS", flags)
+        .args("build --release --example stress --target")
+        .arg(&places.host)
+        .arg("--target-dir")
+        .arg(&folder);
+    let program = folder.join(&places.host).join("release/examples/stress");
+    (build, Step::new(program, &places.root, minutes(30)))
+}
+
+fn thread_sanitizer(tier: Tier, places: &Places) -> Check {
+    // The standard library comes without the sanitizer, which the second flag permits.
+    let flags = "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer";
+    let (build, run) = stress(places, "tsan", flags, 1);
+    Check::new("thread sanitizer, fields shuffled", OPERATIONS, 20_000)
+        .step(build)
+        .step(run.args("--seconds").arg(tier.pick("30", "900")))
+}
+
+fn address_sanitizer(tier: Tier, places: &Places) -> Check {
+    let flags = "-Zsanitizer=address -Cdebug-assertions";
+    let (build, run) = stress(places, "asan", flags, 2);
+    Check::new("address and leak sanitizer, fields shuffled", OPERATIONS, 100_000)
+        .step(build)
+        .step(run.args("--seconds").arg(tier.pick("30", "900")))
+}
+
+fn address_sanitizer_on_tests(places: &Places) -> Check {
+    let suppressions = places.root.join("xtask/lsan.supp");
+    Check::new("address and leak sanitizer, all tests", Amount::TESTS, 100).step(
+        cargo(places, minutes(90))
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("RUSTFLAGS", "-Zsanitizer=address")
+            .env("LSAN_OPTIONS", format!("suppressions={}", suppressions.display()))
+            .args("test --profile checked --lib --tests --target")
+            .arg(&places.host)
+            .arg("--target-dir")
+            .arg(places.work.join("asan")),
+    )
+}
+
+fn memcheck(places: &Places) -> Check {
+    let folder = places.work.join("memcheck");
+    let program = folder.join("release/examples/stress");
+    Check::new("memcheck", OPERATIONS, 100_000)
+        .step(
+            cargo(places, minutes(15))
+                .args("build --release --example stress --target-dir")
+                .arg(&folder),
+        )
+        .step(
+            // Valgrind runs one thread at a time: without fairness one spins while others wait.
+            Step::new("valgrind", &places.root, minutes(120))
+                .args("--fair-sched=yes --error-exitcode=9 --leak-check=full")
+                .args("--errors-for-leak-kinds=definite")
+                .arg(program)
+                .args("--threads 3 --ops 200000"),
+        )
+}
+
+/// Twenty orders of the fields of everything.
+fn layouts(places: &Places) -> Check {
+    let mut check = Check::new("random layouts, 20 seeds", Amount::TESTS, 20 * 50);
+    for seed in 1..=20 {
+        check = check.step(
+            shuffled(cargo(places, minutes(30)), "checked", seed)
+                .env("CARGO_PROFILE_CHECKED_DEBUG", "false")
+                .args("test --profile checked --lib --test oracle --test stress --target-dir")
+                .arg(places.work.join("layouts")),
+        );
+    }
+    check
+}

@@ -1,0 +1,142 @@
+//! `cargo xtask verify quick` and `cargo xtask verify long`: every check, each in processes of its
+//! own, and a table of what was run.
+//!
+//! A check is one value in [`checks`]. It passes if all its commands succeed within their limits
+//! and its output tells how much was done, which must not be nothing: a tool that is missing, or
+//! that ran on nothing, is a failure.
+#![allow(missing_docs, reason = "nobody uses this as a library")]
+
+mod amount;
+mod checks;
+mod fuzz;
+mod process;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use checks::{Check, Tier};
+use table::{Outcome, Row};
+
+const USAGE: &str = "\
+usage: cargo xtask verify quick|long [FILTER...]
+
+Runs the checks of a tier, or those of them whose names contain a filter, and
+prints a table. What each printed is kept in target/verify/logs.
+
+Exit status: 0 all passed, 1 one failed or did not run, 2 bad arguments.
+";
+
+/// Where everything is.
+#[derive(Debug)]
+pub(crate) struct Places {
+    /// The checkout.
+    pub(crate) root: PathBuf,
+    /// What the checks build and print.
+    pub(crate) work: PathBuf,
+    /// The machine's own target, by name: with a target named, flags are for the programs alone
+    /// and not for what runs while they are built.
+    pub(crate) host: String,
+    pub(crate) cargo: String,
+}
+
+impl Places {
+    fn find() -> Result<Self, String> {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = here.parent().ok_or("xtask is not below the checkout")?.to_path_buf();
+        let target = match std::env::var_os("CARGO_TARGET_DIR") {
+            Some(dir) => std::path::absolute(dir).map_err(|error| error.to_string())?,
+            None => root.join("target"),
+        };
+        let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
+        let output = Command::new(&rustc).arg("-vV").output();
+        let output = output.map_err(|error| format!("{rustc}: {error}"))?;
+        let output = String::from_utf8_lossy(&output.stdout).into_owned();
+        let host = output.lines().find_map(|line| line.strip_prefix("host: "));
+        Ok(Self {
+            host: host.ok_or("rustc names no host")?.to_owned(),
+            work: target.join("verify"),
+            cargo: std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()),
+            root,
+        })
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (tier, filters) = match arguments.as_slice() {
+        ["verify", "quick", filters @ ..] => (Tier::Quick, filters),
+        ["verify", "long", filters @ ..] => (Tier::Long, filters),
+        ["-h" | "--help"] => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match verify(tier, filters) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs the checks one after the other: each uses all the processors there are, and what the
+/// threads of one do depends on what else runs.
+fn verify(tier: Tier, filters: &[&str]) -> Result<bool, String> {
+    let places = Places::find()?;
+    let mut checks = checks::of(tier, &places);
+    checks.retain(|check| filters.is_empty() || filters.iter().any(|f| check.name.contains(f)));
+    if checks.is_empty() {
+        return Err(format!("no check is called anything like {}", filters.join(" or ")));
+    }
+    let begun = Instant::now();
+    let mut rows = Vec::new();
+    for (at, check) in checks.iter().enumerate() {
+        println!("[{}/{}] {}", at + 1, checks.len(), check.name);
+        let row = run(check, &places);
+        println!("        {}, {}, {} s", row.outcome, row.amount, row.seconds);
+        rows.push(row);
+    }
+    table::print(&rows, begun.elapsed().as_secs());
+    Ok(rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)))
+}
+
+fn run(check: &Check, places: &Places) -> Row {
+    let begun = Instant::now();
+    let file = format!("{}.log", check.name.replace(|c: char| !c.is_alphanumeric(), "-"));
+    let log = places.work.join("logs").join(file);
+    let mut output = String::new();
+    let mut outcome = process::fresh(&log).map_or_else(Outcome::NotRun, |()| Outcome::Passed);
+    for step in &check.steps {
+        if !matches!(outcome, Outcome::Passed) {
+            break;
+        }
+        println!("        {}", step.show(&places.root));
+        let (said, result) = process::run(step, places, &log);
+        output.push_str(&said);
+        outcome = result;
+    }
+    let amount = check.amount.in_output(&output);
+    if matches!(outcome, Outcome::Passed) && amount < check.least {
+        let least = check.least;
+        outcome = Outcome::NotRun(format!("only {amount} {} of {least}", check.amount.unit));
+    }
+    if !matches!(outcome, Outcome::Passed) {
+        process::show_end(&output);
+        println!("        all of it: {}", log.display());
+    }
+    Row {
+        name: check.name.clone(),
+        amount: format!("{amount} {}", check.amount.unit),
+        outcome,
+        seconds: begun.elapsed().as_secs(),
+    }
+}

@@ -1,0 +1,233 @@
+//! Runs a command with a time limit, and keeps what it prints.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Places;
+use crate::table::Outcome;
+
+/// A command that is part of a check.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    program: OsString,
+    arguments: Vec<OsString>,
+    folder: PathBuf,
+    variables: Vec<(&'static str, String)>,
+    limit: Duration,
+}
+
+impl Step {
+    pub(crate) fn new(program: impl Into<OsString>, folder: &Path, limit: Duration) -> Self {
+        let (program, folder) = (program.into(), folder.to_path_buf());
+        Self { program, arguments: Vec::new(), folder, variables: Vec::new(), limit }
+    }
+
+    pub(crate) fn arg(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Arguments with spaces between them.
+    pub(crate) fn args(mut self, arguments: &str) -> Self {
+        self.arguments.extend(arguments.split_whitespace().map(OsString::from));
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.push((name, value.into()));
+        self
+    }
+
+    /// The command as one would type it.
+    pub(crate) fn show(&self, root: &Path) -> String {
+        let mut line = String::new();
+        if let Ok(below) = self.folder.strip_prefix(root)
+            && below != Path::new("")
+        {
+            line = format!("cd {} && ", below.display());
+        }
+        // In single quotes where a shell would take it for something else.
+        let quoted = |word: &str| {
+            let plain = |c: char| c.is_alphanumeric() || "-_=/.,:+".contains(c);
+            if word.chars().all(plain) { word.to_owned() } else { format!("'{word}'") }
+        };
+        for (name, value) in &self.variables {
+            line.push_str(&format!("{name}={} ", quoted(value)));
+        }
+        let program = Path::new(&self.program);
+        let cargo = program.file_name().filter(|name| *name == "cargo");
+        line.push_str(&cargo.unwrap_or(&self.program).to_string_lossy());
+        for argument in &self.arguments {
+            line.push(' ');
+            line.push_str(&quoted(&argument.to_string_lossy()));
+        }
+        line
+    }
+}
+
+/// Makes an empty log.
+pub(crate) fn fresh(log: &Path) -> Result<(), String> {
+    let made = log.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| File::create(log));
+    made.map(drop).map_err(|error| format!("{}: {error}", log.display()))
+}
+
+/// Runs a step, adding what it prints to the log. Returns that, and how it ended.
+pub(crate) fn run(step: &Step, places: &Places, log: &Path) -> (String, Outcome) {
+    let begin = match append(step, places, log) {
+        Ok(begin) => begin,
+        Err(error) => return (String::new(), Outcome::NotRun(error)),
+    };
+    let outcome = match start(step, log) {
+        Ok(child) => wait(child, step.limit),
+        Err(error) => Outcome::NotRun(error),
+    };
+    (read_from(log, begin).unwrap_or_default(), outcome)
+}
+
+/// Writes the command into the log. Returns where its output begins.
+fn append(step: &Step, places: &Places, log: &Path) -> Result<u64, String> {
+    let write = || {
+        let mut file = OpenOptions::new().append(true).open(log)?;
+        writeln!(file, "$ {}", step.show(&places.root))?;
+        file.metadata().map(|metadata| metadata.len())
+    };
+    write().map_err(|error: std::io::Error| error.to_string())
+}
+
+fn read_from(log: &Path, begin: u64) -> Option<String> {
+    let mut file = File::open(log).ok()?;
+    file.seek(SeekFrom::Start(begin)).ok()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn start(step: &Step, log: &Path) -> Result<Child, String> {
+    let open = || OpenOptions::new().append(true).open(log).map(Stdio::from);
+    let mut command = Command::new(&step.program);
+    command.args(&step.arguments).current_dir(&step.folder).stdin(Stdio::null());
+    command.stdout(open().map_err(|error| error.to_string())?);
+    command.stderr(open().map_err(|error| error.to_string())?);
+    // What cargo tells the programs it runs is about this one, and exported flags would replace
+    // those that the packages set for themselves.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        let kept = ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_TERM_COLOR", "CARGO_BUILD_JOBS"];
+        let flags = name.contains("RUSTFLAGS") || name.contains("RUSTDOCFLAGS");
+        let cargo = name.starts_with("CARGO_") && !name.starts_with("CARGO_NET_");
+        if (cargo && !kept.contains(&&*name)) || flags {
+            command.env_remove(&*name);
+        }
+    }
+    command.envs(step.variables.iter().map(|(name, value)| (name, value)));
+    command.spawn().map_err(|error| format!("{}: {error}", step.program.to_string_lossy()))
+}
+
+fn wait(mut child: Child, limit: Duration) -> Outcome {
+    let begun = Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return judge(status),
+            Ok(None) if begun.elapsed() < limit => thread::sleep(Duration::from_millis(50)),
+            Ok(None) => {
+                kill(&mut child);
+                let _ = child.wait();
+                return Outcome::Failed(format!("not done within {} s", limit.as_secs()));
+            }
+            Err(error) => return Outcome::Failed(error.to_string()),
+        }
+    }
+}
+
+fn judge(status: ExitStatus) -> Outcome {
+    if status.success() { Outcome::Passed } else { Outcome::Failed(status.to_string()) }
+}
+
+/// Kills a process and all that it has started: cargo's death alone would leave the tests running.
+/// Not as a group of their own, which an interrupt at the terminal would not reach. Parents go first:
+/// a shell goes on to its next command when one dies.
+fn kill(child: &mut Child) {
+    let mut tree = children(child.id());
+    let mut at = 0;
+    while let Some(process) = tree.get(at) {
+        tree.extend(children(*process));
+        at += 1;
+    }
+    let _ = child.kill();
+    for process in tree {
+        let _ = Command::new("kill").args(["-KILL", &process.to_string()]).status();
+    }
+}
+
+/// The processes whose parent that is, where the system shows them.
+fn children(parent: u32) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let of_parent = |process: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        // The name of the program comes first, in parentheses, and may contain anything.
+        let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        rest.split_whitespace().nth(1) == Some(&parent.to_string())
+    };
+    numbers.filter(of_parent).collect()
+}
+
+/// Prints the last lines of an output.
+pub(crate) fn show_end(output: &str) {
+    let lines: Vec<&str> = output.lines().collect();
+    for line in &lines[lines.len().saturating_sub(60)..] {
+        println!("        > {line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places() -> Places {
+        let root = std::env::temp_dir();
+        Places { work: root.clone(), root, host: "any".into(), cargo: "cargo".into() }
+    }
+
+    fn shell(name: &str, script: &str) -> (String, Outcome) {
+        let places = places();
+        let log = places.work.join(format!("xtask-{}-{name}.log", std::process::id()));
+        fresh(&log).expect("a log");
+        let step = Step::new("sh", &places.root, Duration::from_secs(2)).arg("-c").arg(script);
+        let result = run(&step, &places, &log);
+        fs::remove_file(log).expect("there");
+        result
+    }
+
+    #[test]
+    fn both_outputs_are_kept_and_the_status_counts() {
+        let (output, outcome) = shell("kept", "echo one; echo two >&2");
+        assert!(output.contains("one") && output.contains("two"));
+        assert!(!output.contains("echo"), "the command itself is no output");
+        assert!(matches!(outcome, Outcome::Passed));
+        assert!(matches!(shell("status", "exit 3").1, Outcome::Failed(_)));
+    }
+
+    #[test]
+    fn what_takes_too_long_is_killed_with_all_it_started() {
+        let begun = Instant::now();
+        let (output, outcome) = shell("long", "(sleep 30; echo late) & wait");
+        assert!(matches!(outcome, Outcome::Failed(why) if why.contains("within")));
+        assert!(begun.elapsed() < Duration::from_secs(20) && !output.contains("late"));
+    }
+
+    #[test]
+    fn a_program_that_is_missing_did_not_run() {
+        let places = places();
+        let log = places.work.join(format!("xtask-{}-missing.log", std::process::id()));
+        fresh(&log).expect("a log");
+        let step = Step::new("no-such-program", &places.root, Duration::from_secs(2));
+        assert!(matches!(run(&step, &places, &log).1, Outcome::NotRun(_)));
+        fs::remove_file(log).expect("there");
+    }
+}
