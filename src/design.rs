@@ -194,7 +194,7 @@
 //! | O10 | bitmap | claim, clear, close / load | AcqRel / Acquire | one winner for a bit |
 //! | O11 | `live`, `count` | all | AcqRel | the modification order of one word decides |
 //! | O12 | chunk pointer, segments, hint, top | publish / load | AcqRel / Acquire | the chunk's words; room made against hint raised |
-//! | O13 | entry count | up / down | Relaxed / Release, then Acquire fence at zero | as `Arc` |
+//! | O13 | entry count | up / down | Relaxed / Release, then an Acquire load at zero | as `Arc` |
 //! | O14 | batch flag | raise / poll | Release / Acquire | pinned reads before the free |
 //! | O15 | shelf | put / take | Release / Acquire | its contents |
 //!

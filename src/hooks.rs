@@ -91,7 +91,10 @@ impl<'a, P, K> Event<'a, P, K> {
         self.bindings
     }
 
-    /// The incarnation of the entry: a later registration of the same id has a greater one.
+    /// The incarnation of the entry. No two registrations share one, and one that begins after
+    /// another has ended, or that replaces its entry, has the greater. Only of two registrations
+    /// under way at once, with a removal between their entries, may the later entry have the
+    /// smaller number.
     #[must_use]
     pub const fn incarnation(&self) -> u64 {
         self.incarnation
