@@ -163,20 +163,23 @@
 //!
 //! # 5. Invariants
 //!
-//! | | invariant | kept by |
-//! |---|---|---|
-//! | I1 | A live chain has at most one committed slot for a key. | the validation pass and its fence |
-//! | I2 | A frozen word never changes. | every transition expects an unfrozen word |
-//! | I3 | A word of a target never becomes UNINIT again. | no transition leads there |
-//! | I4 | MIGRATED on a chain: every word of its group's targets is written. | `migrate` sets it last |
-//! | I5 | Nothing reachable from a chain is retired through the successor before the chain is MIGRATED. | writers work in the successor only after they have seen to that |
-//! | I6 | An entry is published once, but for one that a migration dropped while it was pending. | a killed entry's payload moves to a new allocation |
-//! | I7 | `was_committed` is set only on an entry that was seen committed, and before any attempt to unlink it. | `replace` and `unlink` are the only ones that unlink |
-//! | I8 | What was ever published is freed only after every pin from before its unlinking is gone. | limbo |
-//! | I9 | Every change of a published word is a read-modify-write, so release sequences hold. | `word` offers nothing else |
-//! | I10 | The value of an entry that was never committed is touched by its inserter only. | readers ignore PENDING; rivals compare keys |
-//! | I11 | The count of an entry is not zero while a pin from before its unlinking or an owner is left. | the index's own count is given up by limbo only |
-//! | I12 | A member's place is claimed from before its entry is published until after it is unpublished. | `operation` |
+//! What fails without it: a seeded bug and a model that finds it, with the bound that the README of
+//! the models gives.
+//!
+//! | | invariant | kept by | what fails without it |
+//! |---|---|---|---|
+//! | I1 | A live chain has at most one committed slot for a key. | the validation pass and its fence | `NoValidation`: `insert_insert`; `NoPassFence`: `two_slots`; `NoHelperFence`: `three_slots` |
+//! | I2 | A frozen word never changes. | every transition expects an unfrozen word | `NoFreezeOverflow`: `overflow_start`; `FreezeBySight`: `start_insert_insert` |
+//! | I3 | A word of a target never becomes UNINIT again. | no transition leads there | `RemoveToUninit`: `late_helper` |
+//! | I4 | MIGRATED on a chain: every word of its group's targets is written. | `migrate` sets it last | `MigratedBeforeFill`: `grow_lookup` |
+//! | I5 | Nothing reachable from a chain is retired through the successor before the chain is MIGRATED. | writers work in the successor only after they have seen to that | `ReaderIgnoresMigrated`: `window_lookup`; `SkipHelping`: `late_helper` |
+//! | I6 | An entry is published once, but for one that a migration dropped while it was pending. | a killed entry's payload moves to a new allocation | `RepublishKilled`: `slots_stale_helper`; `MovePending`: `start_insert_insert` |
+//! | I7 | `was_committed` is set only on an entry that was seen committed, and before any attempt to unlink it. | `replace` and `unlink` are the only ones that unlink | `NeverCommitted`: `insert_insert_then_remove`, `walk_moves` |
+//! | I8 | What was ever published is freed only after every pin from before its unlinking is gone. | limbo | `RetireBeforeUnlink`: `lookup_remove_free` |
+//! | I9 | Every change of a published word is a read-modify-write, so release sequences hold. | `word` offers nothing else | `RelaxedPublish`: `insert_insert`, for the orders; a plain store does not compile |
+//! | I10 | The value of an entry that was never committed is touched by its inserter only. | readers ignore PENDING; rivals compare keys | `TakePending`: `lookup_insert_insert` |
+//! | I11 | The count of an entry is not zero while a pin from before its unlinking or an owner is left. | the index's own count is given up by limbo only | `CountAfterZero`: `own_own` |
+//! | I12 | A member's place is claimed from before its entry is published until after it is unpublished. | `operation` | `LateHash`: `query_after_lookup`; `FreeSlotEarly`: `replace_remove_tagged` |
 //!
 //! # 6. Orderings
 //!

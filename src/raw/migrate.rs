@@ -64,7 +64,9 @@ impl<E: Element> Index<E> {
         context: &Context<'g>,
     ) {
         let plan = Plan::of(table, next);
-        Self::migrate(table, next, plan, table.index(hash));
+        if !mutant(Mutant::SkipHelping) {
+            Self::migrate(table, next, plan, table.index(hash));
+        }
         let mut complete = false;
         if let Some(chunks) = context.chunks.get().checked_sub(1) {
             context.chunks.set(chunks);

@@ -240,11 +240,15 @@ impl<E> Slot<E> {
     #[must_use]
     pub(super) fn remove(&self, old: Word<E>) -> bool {
         debug_assert!(old.is_committed() && !old.is_frozen());
-        self.swap_if(old, Word::EMPTY).is_ok()
+        let vacant = if mutant(Mutant::RemoveToUninit) { Word::UNINIT } else { Word::EMPTY };
+        self.swap_if(old, vacant).is_ok()
     }
 
     /// Sets FROZEN for good (I2) and returns what the slot held.
     pub(super) fn freeze(&self) -> Word<E> {
+        if mutant(Mutant::FreezeBySight) {
+            return self.load();
+        }
         // AcqRel: one word decides between freezing and every other transition; Acquire to read
         // the elements that move (O4).
         Word(self.0.fetch_or(FROZEN, Ordering::AcqRel))

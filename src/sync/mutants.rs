@@ -52,6 +52,14 @@ pub(crate) enum Mutant {
     OwnFirst,
     /// A migration moves a pending element and commits it.
     MovePending,
+    /// A lookup returns a pending element.
+    TakePending,
+    /// A removal leaves its slot as if it had never been written.
+    RemoveToUninit,
+    /// A writer goes on in the successor without migrating its own chain.
+    SkipHelping,
+    /// Freezing a slot only looks at it.
+    FreezeBySight,
 }
 
 #[cfg(process_registry_mutants)]
@@ -81,6 +89,10 @@ impl Mutant {
         Mutant::NoHelperFence,
         Mutant::OwnFirst,
         Mutant::MovePending,
+        Mutant::TakePending,
+        Mutant::RemoveToUninit,
+        Mutant::SkipHelping,
+        Mutant::FreezeBySight,
     ];
 }
 

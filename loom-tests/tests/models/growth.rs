@@ -107,6 +107,11 @@ pub fn grow_replace_remove() {
     replace_remove(growing(0, 1, &[(A, 1)]), &[]);
 }
 
+/// The same while it is rebuilt.
+pub fn rebuild_replace_remove() {
+    replace_remove(growing(0, 0, &[(A, 1)]), &[]);
+}
+
 /// The same while it is halved.
 pub fn halve_replace_remove() {
     replace_remove(growing(4, -1, &[(A, 1), (D, 9)]), &[(5, 9)]);
@@ -156,6 +161,11 @@ fn lookup(toys: Toys, others: &[(u8, u64)]) {
 /// A lookup of a key that is there throughout a growth.
 pub fn grow_lookup() {
     lookup(growing(0, 1, &[(A, 1)]), &[]);
+}
+
+/// The same throughout a rebuild.
+pub fn rebuild_lookup() {
+    lookup(growing(0, 0, &[(A, 1)]), &[]);
 }
 
 /// The same throughout a halving.
@@ -294,6 +304,11 @@ pub fn grow_walk_split() {
     walk(growing(0, 1, &[(A, 1), (D, 9)]));
 }
 
+/// A walk during a rebuild.
+pub fn rebuild_walk() {
+    walk(growing(4, 0, &[(A, 1), (D, 9)]));
+}
+
 /// A walk during a halving.
 pub fn halve_walk() {
     walk(growing(4, -1, &[(A, 1), (D, 9)]));
@@ -394,4 +409,41 @@ pub fn halve_both_ways() {
     toys.finish_resize();
     check(&toys, &[(1, 2), (5, 8)], &[]);
     end(toys);
+}
+
+fn query(capacity: usize, by: i32) {
+    let toys = Toys::new(capacity);
+    assert!(toys.insert(A, 1, &["x"]) && toys.insert(D, 9, &["x"]));
+    toys.start_resize(by);
+    let (toys, [_, (named, batch)]) = at_once(
+        toys,
+        [
+            |t| {
+                t.finish_resize();
+                t.replace(A, 2, &["x"]);
+                (Vec::new(), [None; 2])
+            },
+            |t| (t.named("x"), t.get_both([A, D])),
+        ],
+    );
+    assert!(matches!(named[..], [(1, 1 | 2), (5, 9)]), "each exactly once: {named:?}");
+    assert!(matches!(batch, [Some(1 | 2), Some(9)]), "a miss of a key: {batch:?}");
+    assert!(batch[0] >= Some(named[0].1), "back to the old one");
+    check(&toys, &[(1, 2), (5, 9)], &[("x", &[1, 5])]);
+    end(toys);
+}
+
+/// A query by name and a batch of lookups during a growth.
+pub fn grow_query() {
+    query(0, 1);
+}
+
+/// The same during a rebuild.
+pub fn rebuild_query() {
+    query(4, 0);
+}
+
+/// The same during a halving.
+pub fn halve_query() {
+    query(4, -1);
 }

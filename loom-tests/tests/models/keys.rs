@@ -381,3 +381,17 @@ pub fn three_inserts_three_slots() {
     check(&toys, &[(1, 3 - winner as u64)], &[]);
     end(toys);
 }
+
+/// Two inserts of one key and who reads meanwhile: nobody sees the one that is refused.
+pub fn lookup_insert_insert() {
+    let (toys, results) = at_once(
+        one_bucket(&[]),
+        [|t| t.insert(A, 1, &[]).then_some(1), |t| t.insert(A, 2, &[]).then_some(2), |t| t.get(A)],
+    );
+    let [first, second, found] = results;
+    assert!(first.is_some() != second.is_some(), "one winner");
+    let winner = first.or(second);
+    assert!(found.is_none() || found == winner, "{found:?} of a key that is {winner:?}");
+    check(&toys, &[(1, winner.expect("one of the two"))], &[]);
+    end(toys);
+}
