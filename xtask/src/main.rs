@@ -23,7 +23,8 @@ const USAGE: &str = "\
 usage: cargo xtask verify quick|long [FILTER...]
 
 Runs the checks of a tier, or those of them whose names contain a filter, and
-prints a table. What each printed is kept in target/verify/logs.
+prints a table. With a filter `-NAME` the check of that name is left out. What
+each printed is kept in target/verify/logs.
 
 Exit status: 0 all passed, 1 one failed or did not run, 2 bad arguments.
 ";
@@ -93,7 +94,9 @@ fn main() -> ExitCode {
 fn verify(tier: Tier, filters: &[&str]) -> Result<bool, String> {
     let places = Places::find()?;
     let mut checks = checks::of(tier, &places);
-    checks.retain(|check| filters.is_empty() || filters.iter().any(|f| check.name.contains(f)));
+    let (without, with): (Vec<&str>, Vec<&str>) = filters.iter().partition(|f| f.starts_with('-'));
+    checks.retain(|check| with.is_empty() || with.iter().any(|f| check.name.contains(f)));
+    checks.retain(|check| without.iter().all(|f| check.name != f[1..]));
     if checks.is_empty() {
         return Err(format!("no check is called anything like {}", filters.join(" or ")));
     }
