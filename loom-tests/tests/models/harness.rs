@@ -210,7 +210,7 @@ pub fn main(models: &[Model], catches: &[Catch]) -> ! {
         }
     }
     if loom {
-        for catch in catches.iter().filter(|catch| catch.long == long) {
+        for catch in catches.iter().filter(|catch| long || !catch.long) {
             assert!(find(catch.model).is_some(), "no model {}", catch.model);
             jobs.push(Job {
                 model: catch.model,

@@ -174,7 +174,7 @@ const CATCHES: &[Catch] = &[
     catch("WidenClass", "halve_walk", Rmw, 3, "each exactly once"),
     catch("OwnFirst", "halve_both_ways", Rmw, 2, "[Some(1), None]"),
     catch("RepublishKilled", "slots_stale_helper", Rmw, 3, "one element of the key"),
-    Catch { long: true, ..catch("NoHelperFence", "three_slots", Written, 3, "one winner") },
+    catch("NoHelperFence", "three_slots", Written, 3, "one winner"),
     catch("MovePending", "start_insert_insert", Rmw, 2, "one winner"),
     catch("TakePending", "lookup_insert_insert", Written, 2, "of a key that is"),
     catch("RemoveToUninit", "late_helper", Rmw, 2, "freed memory is read"),
