@@ -20,10 +20,21 @@ where
 {
     /// Judges every entry once, empty ones included, and removes those that are not to be retained: exactly
     /// the entries that were judged. What has expired is swept unjudged.
-    pub(crate) fn retain_in(
+    pub(crate) fn retain_in(&self, guard: &Guard, retain: impl FnMut(&Entry<S, P, M, K>) -> bool) {
+        self.sift(guard, retain, |judged, other| ptr::eq(judged, other));
+    }
+
+    /// Removes every entry that is there throughout, however often it is changed meanwhile.
+    pub(crate) fn clear_in(&self, guard: &Guard) {
+        self.sift(guard, |_| false, |met, other| met.incarnation() == other.incarnation());
+    }
+
+    /// Removes what is not to be retained, and whatever has taken its place that is the `same`.
+    fn sift(
         &self,
         guard: &Guard,
         mut retain: impl FnMut(&Entry<S, P, M, K>) -> bool,
+        same: impl Fn(&Entry<S, P, M, K>, &Entry<S, P, M, K>) -> bool,
     ) {
         let mut scan = self.view(guard).walk();
         while let Some(met) = scan.next_met(any, any) {
@@ -32,8 +43,8 @@ where
                 Met::Current(entry) => (entry, true),
                 Met::Expired(entry) => (entry, false),
             };
-            let itself = |other: &_, _: Option<&_>| ptr::eq(entry, other);
-            self.apply(entry.block().hash(), guard, None, itself, |current, _| {
+            let meant = |other: &_, _: Option<&_>| same(entry, other);
+            self.apply(entry.block().hash(), guard, None, meant, |current, _| {
                 if condemned && current.is_some() { Step::Remove } else { Step::Leave(None) }
             });
         }

@@ -50,7 +50,8 @@ where
 
     /// Removes everything: live entries, pending ones, tombstones, and with them all tags and nodes.
     ///
-    /// What is inserted meanwhile may stay. No hooks. Takes time in proportion to the size of the table.
+    /// What is there throughout goes, however often it is updated meanwhile; what is inserted meanwhile may
+    /// stay. No hooks. Takes time in proportion to the size of the table.
     ///
     /// Each removal linearizes at the compare-and-swap that empties the slot.
     ///
@@ -65,7 +66,11 @@ where
     /// assert_eq!(registry.len_all(), 0);
     /// ```
     pub fn clear_all(&self) {
-        self.retain(|_| false);
+        {
+            let guard = self.store.pin();
+            self.clear_in(&guard);
+        }
+        self.store.collect();
     }
 
     /// Removes what has expired, and [collects](Self::collect); returns how many entries that were.

@@ -168,6 +168,9 @@ impl Hasher for Wide {
     fn write_u8(&mut self, word: u8) {
         self.write_u64(word.into());
     }
+    fn write_u16(&mut self, word: u16) {
+        self.write_u64(word.into());
+    }
     fn write_u32(&mut self, word: u32) {
         self.write_u64(word.into());
     }

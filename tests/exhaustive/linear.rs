@@ -77,6 +77,9 @@ struct Explanation {
 /// The number of a set of explanations; states hold this instead of the set.
 pub(crate) type History = u32;
 
+/// What `answer` is asked.
+type Question = (History, usize, Value, [Option<Op>; THREADS]);
+
 /// All sets of explanations that have come up.
 #[derive(Default)]
 pub(crate) struct Histories {
@@ -87,7 +90,7 @@ pub(crate) struct Histories {
 struct Sets {
     by_number: Vec<Vec<Explanation>>,
     numbers: HashMap<Vec<Explanation>, History>,
-    answers: HashMap<(History, usize, Value), Option<History>>,
+    answers: HashMap<Question, Option<History>>,
 }
 
 impl Sets {
@@ -124,11 +127,7 @@ impl Histories {
         open: [Option<Op>; THREADS],
     ) -> Option<History> {
         let mut sets = self.sets.borrow_mut();
-        // What is open follows from the history: a thread's operations come in order, and no two
-        // sets of explanations with different ones are the same, for the values tell.
-        let question = (history, thread, value);
-        let asked: u64 = open.iter().flatten().fold(0, |sum, op| sum * 64 + u64::from(op.value));
-        debug_assert!(asked < u64::MAX);
+        let question = (history, thread, value, open);
         if let Some(&known) = sets.answers.get(&question) {
             return known;
         }

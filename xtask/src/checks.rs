@@ -101,6 +101,13 @@ fn tests(tier: Tier, places: &Places) -> Vec<Check> {
     ];
     if tier == Tier::Long {
         checks.push(
+            Check::new("exhaustive models, larger", Amount::TESTS, 30).step(
+                cargo(places, minutes(30))
+                    .env("EXHAUSTIVE", "1")
+                    .args("test --profile checked --test exhaustive"),
+            ),
+        );
+        checks.push(
             Check::new("stress and oracle tests, longer", Amount::TESTS, 10).step(
                 cargo(places, minutes(120))
                     .env("STRESS", "20")
@@ -133,10 +140,18 @@ fn models(tier: Tier, places: &Places) -> Vec<Check> {
     };
     vec![
         Check::new("loom models, seeded bugs", EXECUTIONS, 10_000).step(loom),
-        Check::new("shuttle schedules", EXECUTIONS, 10_000).step(
+        // So many schedules of each model at random, and as many again by priorities.
+        Check::new("shuttle, models of the core", EXECUTIONS, 10_000).step(
             run("shuttle")
                 .env("RUSTFLAGS", shuttle)
-                .env("SHUTTLE_SCHEDULES", tier.pick("20000", "1000000")),
+                .env("SHUTTLE_SCHEDULES", tier.pick("10000", "1000000"))
+                .args("--test models"),
+        ),
+        Check::new("shuttle, the whole registry", EXECUTIONS, 10_000).step(
+            run("shuttle")
+                .env("RUSTFLAGS", shuttle)
+                .env("SHUTTLE_SCHEDULES", tier.pick("1000", "100000"))
+                .args("--test registry"),
         ),
     ]
 }

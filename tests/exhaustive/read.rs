@@ -1,0 +1,67 @@
+//! A lookup.
+//!
+//! The source looks at the preferred slot first. That may only find what is there, and needs no
+//! licence for it, so it is left out here.
+
+use super::checker::Checked;
+use super::linear::ABSENT;
+use super::map::{Bug, Pc, Turn};
+use super::memory::SLOTS;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Read {
+    /// Load the overflow word of the bucket that begins there: before its slots.
+    Link { at: u8 },
+    /// Load a slot; `more` says whether another bucket follows this one.
+    Slot { at: u8, more: bool },
+    /// Look for MIGRATED at the end, which is too late.
+    Late,
+}
+
+impl Turn<'_> {
+    pub(crate) fn read(&mut self, read: Read) -> Checked<Pc> {
+        match read {
+            Read::Link { at } => {
+                let place = self.place(at);
+                let link = self.state.shared.link(self.me, place)?;
+                // Not MIGRATED: whatever becomes of the chain from here on, a key that is in the
+                // map now leaves its slot by removal only.
+                let ignored =
+                    self.has(Bug::ReaderIgnoresMigrated) || self.has(Bug::ReaderLooksLate);
+                if at == 0 && link.is_migrated() && !ignored {
+                    self.thread().table = 1;
+                    return Ok(Pc::Read(Read::Link { at: 0 }));
+                }
+                Ok(Pc::Read(Read::Slot { at, more: link.next().is_some() }))
+            }
+            Read::Slot { at, more } => {
+                let place = self.place(at);
+                let word = self.state.shared.load(self.me, place)?;
+                if (word.is_committed() || self.has(Bug::ReaderTakesPending))
+                    && self.is_mine(word)?
+                {
+                    let value = self.state.shared.value(word.entry())?;
+                    return self.answer(value);
+                }
+                let at = at + 1;
+                if usize::from(at) % SLOTS != 0 {
+                    Ok(Pc::Read(Read::Slot { at, more }))
+                } else if more {
+                    Ok(Pc::Read(Read::Link { at }))
+                } else if self.has(Bug::ReaderLooksLate) && self.thread().table == 0 {
+                    Ok(Pc::Read(Read::Late))
+                } else {
+                    self.answer(ABSENT)
+                }
+            }
+            Read::Late => {
+                let place = self.place(0);
+                if !self.state.shared.link(self.me, place)?.is_migrated() {
+                    return self.answer(ABSENT);
+                }
+                self.thread().table = 1;
+                Ok(Pc::Read(Read::Link { at: 0 }))
+            }
+        }
+    }
+}
