@@ -84,7 +84,8 @@ impl<'g, E: Element> Found<'g, E> {
         // A frozen word stays as it is for ever; it is current until its chain is MIGRATED,
         // because no writer works in the successor before.
         self.slot.load() == self.word
-            && !(self.word.is_frozen() && self.head.overflow.load().is_migrated())
+            && (mutant(Mutant::FrozenIsCurrent)
+                || !(self.word.is_frozen() && self.head.overflow.load().is_migrated()))
     }
 }
 

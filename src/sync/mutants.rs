@@ -60,6 +60,8 @@ pub(crate) enum Mutant {
     SkipHelping,
     /// Freezing a slot only looks at it.
     FreezeBySight,
+    /// A frozen word counts as current even if its chain is MIGRATED.
+    FrozenIsCurrent,
 }
 
 #[cfg(process_registry_mutants)]
@@ -93,6 +95,7 @@ impl Mutant {
         Mutant::RemoveToUninit,
         Mutant::SkipHelping,
         Mutant::FreezeBySight,
+        Mutant::FrozenIsCurrent,
     ];
 }
 

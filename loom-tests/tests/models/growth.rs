@@ -1,8 +1,12 @@
 //! Migration: growing, rebuilding and halving while keys are inserted, removed, replaced, looked
 //! up and walked. A model starts with a successor that nobody has moved anything to.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+
 use process_registry::__model::{Key, Toys};
 
+use crate::checker::sync::atomic::AtomicU64;
 use crate::harness::{at_once, check, end};
 use crate::keys::{A, B, C, key};
 
@@ -446,4 +450,43 @@ pub fn rebuild_query() {
 /// The same during a halving.
 pub fn halve_query() {
     query(4, -1);
+}
+
+/// A node is removed during a rebuild, as the registry does it: a query, then a write for each.
+pub fn rebuild_remove_node() {
+    let toys = Toys::new(0);
+    assert!(toys.insert(A, 1, &["x"]) && toys.insert(B, 2, &["x", "y"]));
+    toys.start_resize(0);
+    let (toys, _) = at_once(
+        toys,
+        [
+            |t| t.finish_resize(),
+            |t| {
+                for (id, _) in t.named("x") {
+                    let gone = if id == 1 { t.remove(A) } else { t.replace(B, 3, &["y"]) };
+                    assert!(gone.is_some(), "a miss of a key");
+                }
+            },
+        ],
+    );
+    check(&toys, &[(2, 3)], &[("x", &[]), ("y", &[2])]);
+    end(toys);
+}
+
+/// A deadline is put off in time during a rebuild: it never reads as passed, neither in the old
+/// table, whose frozen words change no more, nor in the new one.
+pub fn rebuild_deadline_put_off() {
+    let clock = Arc::new(AtomicU64::new(0));
+    let toys = Arc::new(growing(0, 0, &[(A, 1)]));
+    let reader = {
+        let (toys, clock) = (toys.clone(), clock.clone());
+        crate::checker::thread::spawn(move || toys.get_unexpired(A, || clock.fetch_add(0, SeqCst)))
+    };
+    // Moves its own chain first, then works in the successor.
+    toys.replace(A, 3, &[]);
+    clock.fetch_add(2, SeqCst);
+    let found = reader.join().expect("no panic");
+    assert!(found.is_some(), "a miss of a key that is live throughout");
+    toys.finish_resize();
+    end(Arc::try_unwrap(toys).expect("the thread has ended"));
 }
