@@ -2,14 +2,14 @@
 //!
 //! What is unlinked goes into a batch. A full batch is sealed: one deferred call of the epoch
 //! raises its [`Flag`] once every pin of that moment is gone, and does nothing else. Writers look
-//! at the flags and free what is due, a little after each write, so that no reader ever runs a
-//! destructor and no writer runs many at once.
+//! at the flags and free what is due: after each write as much as it has retired, and a little
+//! more. So no reader ever runs a destructor, and no writer pays for others' at once.
 //!
 //! The state for that, a [`Shelf`], belongs to one thread at a time: a writer swaps it out of its
 //! stripe's slot, has it for itself, and puts it back. One that finds its slot empty (another
-//! thread is at work there, or it is itself inside a destructor called from here) starts another
-//! shelf, so nobody waits. There are never more shelves than threads and nested calls were at
-//! work at once.
+//! thread is at work there, or it is itself inside a destructor called from here) takes one that is
+//! idle, or else starts another, so nobody waits, and there are never more shelves than threads and
+//! nested calls were at work at once.
 
 use std::alloc::Layout;
 use std::any::Any;

@@ -50,8 +50,6 @@ pub struct Catch {
     pub bound: usize,
     /// What the failure says.
     pub says: &'static str,
-    /// Whether it takes too long for the quick tier.
-    pub long: bool,
 }
 
 /// One process.
@@ -210,7 +208,7 @@ pub fn main(models: &[Model], catches: &[Catch]) -> ! {
         }
     }
     if loom {
-        for catch in catches.iter().filter(|catch| long || !catch.long) {
+        for catch in catches {
             assert!(find(catch.model).is_some(), "no model {}", catch.model);
             jobs.push(Job {
                 model: catch.model,

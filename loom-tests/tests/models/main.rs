@@ -41,7 +41,7 @@ const fn catch(
     bound: usize,
     says: &'static str,
 ) -> Catch {
-    Catch { mutant, model, loads, bound, says, long: false }
+    Catch { mutant, model, loads, bound, says }
 }
 
 use Loads::{Rmw, Written};
