@@ -244,6 +244,11 @@ fn round(number: u64, threads: u64) -> u64 {
             }
             operations
         });
+        // A thread that had to wait inside scc left its handle with whoever woke it. Thread sanitizer
+        // does not see the fence with which the last owner of a handle frees it, so none is freed
+        // before all who may have owned one have been joined.
+        let mut handles: Vec<_> = writers.iter().map(|writer| writer.thread().clone()).collect();
+        handles.push(reader.thread().clone());
         // Joined one by one: the end of a scope alone is a wait that thread sanitizer cannot see.
         for writer in writers {
             let (tally, entries) = writer.join().expect("a writer failed");
@@ -256,6 +261,7 @@ fn round(number: u64, threads: u64) -> u64 {
             kept.extend(entries);
         }
         total.operations += reader.join().expect("the reader failed");
+        drop(handles);
     });
 
     clock.advance(Duration::from_secs(60));

@@ -124,7 +124,7 @@ fn vacant_slots_are_not_frozen() {
         Bug::VacantNotFrozen,
         "..",
         &["insert a", "grow"],
-        "the map does not hold what the operations made of it",
+        "I4: MIGRATED before the successor was filled",
     );
 }
 

@@ -117,6 +117,11 @@ impl Shared {
         Ok(self.entry(id).key)
     }
 
+    /// The key of an entry, for the checks.
+    pub(crate) fn key_at_rest(&self, id: Id) -> u8 {
+        self.entry(id).key
+    }
+
     /// The value of an entry that was found committed.
     pub(crate) fn value(&self, id: Id) -> Checked<u8> {
         if self.entry(id).hollow {

@@ -247,9 +247,13 @@ impl Model for Map {
     }
 
     fn check(&self, state: &State) -> Checked<()> {
-        if state.shared.is_migrated()
-            && !(0..self.targets).all(|chain| state.shared.is_filled(1, chain))
-        {
+        let shared = &state.shared;
+        let filled = |chain| {
+            let moved =
+                shared.committed(0, 0).filter(|&id| self.chain(1, shared.key_at_rest(id)) == chain);
+            shared.is_filled(1, chain, moved.count())
+        };
+        if shared.is_migrated() && !(0..self.targets).all(filled) {
             return Err("I4: MIGRATED before the successor was filled");
         }
         self.contents(state).map(drop)

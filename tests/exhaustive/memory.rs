@@ -243,10 +243,11 @@ impl Shared {
         self.buckets[0].link.is_migrated()
     }
 
-    /// I4: every word of a chain's first bucket is written.
-    pub(crate) fn is_filled(&self, table: u8, chain: u8) -> bool {
-        let Bucket { slots, link } = &self.buckets[usize::from(table + chain)];
-        !slots.contains(&Word::UNINIT) && *link != Link::UNFILLED
+    /// I4: the overflow word of a chain's first bucket is written, and so many of its slots, or all.
+    pub(crate) fn is_filled(&self, table: u8, chain: u8, slots: usize) -> bool {
+        let bucket = &self.buckets[usize::from(table + chain)];
+        let written = bucket.slots.iter().filter(|&&word| word != Word::UNINIT).count();
+        written >= slots.min(SLOTS) && bucket.link != Link::UNFILLED
     }
 
     /// The entries committed in a chain.

@@ -97,8 +97,12 @@ impl Turn<'_> {
             Migrate::Fill { chain, at, moved } => {
                 let (first, _) = self.layout(chain, moved)?;
                 let place = Place { table: 1, chain, at };
-                // If this fails, another helper has written the same.
-                let _ = self.state.shared.swap(me, place, Word::UNINIT, first[usize::from(at)])?;
+                let word = first[usize::from(at)];
+                // Nothing is written where nothing is to stand. If the swap fails, another helper
+                // has written the same, and perhaps somebody something else since.
+                if word != Word::UNINIT {
+                    let _ = self.state.shared.swap(me, place, Word::UNINIT, word)?;
+                }
                 let at = at + 1;
                 if usize::from(at) % SLOTS == 0 {
                     Migrate::FillLink { chain, moved }
@@ -143,7 +147,7 @@ impl Turn<'_> {
     /// What is to stand in a chain of the successor: its first bucket, and what goes beyond. It
     /// depends on what moves alone, so all helpers write the same.
     fn layout(&self, chain: u8, moved: Moved) -> Checked<([Word; SLOTS], Vec<Word>)> {
-        let mut first = [Word::EMPTY; SLOTS];
+        let mut first = [Word::UNINIT; SLOTS];
         let mut rest = Vec::new();
         for &id in moved.0.iter().filter(|&&id| id != 0) {
             let key = self.state.shared.key(self.me, id)?;
@@ -151,13 +155,13 @@ impl Turn<'_> {
                 continue;
             }
             let preferred = &mut first[usize::from(key) % SLOTS];
-            if *preferred == Word::EMPTY {
+            if *preferred == Word::UNINIT {
                 *preferred = Word::committed(id);
             } else {
                 rest.push(Word::committed(id));
             }
         }
-        for slot in first.iter_mut().filter(|slot| **slot == Word::EMPTY) {
+        for slot in first.iter_mut().filter(|slot| **slot == Word::UNINIT) {
             if !rest.is_empty() {
                 *slot = rest.remove(0);
             }
