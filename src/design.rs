@@ -30,6 +30,11 @@
 //! entry, fifteen bits of its hash, and its state. The root word packs the table's address and
 //! size. A lookup touches the root, a bucket, an entry.
 //!
+//! Which fifteen bits depends on the table's size, in steps of eight doublings: they begin at or
+//! below the first bit that the index of the chain leaves out. So seven migrations of eight see from
+//! the words alone which half of a split an entry goes to, and touch no entry. Inserts and lookups
+//! try the slot first that the upper bits of the fingerprint name.
+//!
 //! ## The states of a slot word
 //!
 //! ```text
@@ -38,7 +43,7 @@
 //!      │                    ▲   │                │  │  └────────────┘
 //!      │            publish │   │ kill    remove │  │
 //!      │                    │   ▼                ▼  │
-//!      └─ fill ─► EMPTY ◄───┴── EMPTY ◄───────── EMPTY
+//!      │                    └── EMPTY ◄───────── EMPTY
 //!      └─ fill ─► COMMITTED
 //!
 //!    any state ── freeze ──► the same, FROZEN: it never changes again
@@ -63,9 +68,9 @@
 //! 1. A table that has a successor: migrate one's own chain and go on in the successor.
 //! 2. Scan the chain. The key is there → refused. Anything frozen → step 1.
 //! 3. Publish the entry as PENDING in a vacant slot, or in a bucket linked to the end of the chain.
-//! 4. One pass over all slots of the chain, beginning with a SeqCst fence, for a *target*, at first
-//!    one's own word. Of the same key: COMMITTED → kill the target. PENDING at a higher position →
-//!    kill it. PENDING at a lower position → it becomes the target; begin again, fence included.
+//! 4. One pass of sequentially consistent loads over all slots of the chain, for a *target*, at
+//!    first one's own word. Of the same key: COMMITTED → kill the target. PENDING at a higher
+//!    position → kill it. PENDING at a lower position → it becomes the target; begin again.
 //!    Frozen PENDING → passes, it can never commit. A clean pass → commit the target. If the target
 //!    was another's, go on with one's own word.
 //! 5. What has become of one's own word: committed → done. PENDING and frozen → dropped; publish
@@ -74,9 +79,13 @@
 //!    killed: begin again with a **newly allocated** entry, or a stale helper could commit the old
 //!    one twice.
 //!
-//! Why a fence: publish-then-look against publish-then-look is store buffering. With a SeqCst fence
-//! between the two on both sides, whoever's fence is second sees the other's word. A helper that
-//! adopts another's word needs its own fence between reading that word and its pass.
+//! Why sequentially consistent: publish-then-look against publish-then-look is store buffering. The
+//! exchange that publishes and all loads of a pass are in the one order of such operations: if a
+//! pass misses a rival's word, the load that missed it comes before that rival's publication, which
+//! comes before the rival's pass; so that one sees the target. For a helper the same holds, because
+//! the load by which it adopted the target is one of a pass. (loom takes such operations for
+//! acquiring and releasing ones. Under the models a SeqCst fence at the start of each pass stands
+//! for them, a helper's included, and the models of what fails without it leave out that fence.)
 //!
 //! Why it ends: among the slots that change for ever take the lowest. What kills it comes from a
 //! lower slot that no longer changes, and the pass that finds that slot ends in a commit.
@@ -100,7 +109,8 @@
 //! 3. For each source, in fixed order, down its chain: freeze each slot, then the overflow word.
 //!    Collect the committed words.
 //! 4. Fill the targets by compare-and-swap from UNINIT, slot by slot, the overflow word last. What
-//!    goes where depends on the collected list alone, so all helpers write the same.
+//!    goes where depends on the collected list alone, so all helpers write the same, and a slot that
+//!    gets nothing is written by none of them, however late.
 //! 5. Set MIGRATED on the sources, in order.
 //!
 //! A write that meets a successor migrates its own group and one chunk of sixteen others. Chunks
@@ -152,7 +162,8 @@
 //! entry.
 //!
 //! The state for that is a *shelf* that a writer swaps out of its stripe's slot, has for itself, and
-//! puts back. One that finds its slot empty takes another that is idle, or starts one: nobody waits,
+//! puts back. Two bits of the slot's word say whether it is worth while. One that has something to
+//! retire and finds its slot empty takes another that is idle, or starts one: nobody waits,
 //! there are no more shelves than were at work at once, and a destructor may call the registry
 //! again. A destructor that writes retires, but frees nothing in its turn.
 //!
@@ -168,10 +179,10 @@
 //!
 //! | | invariant | kept by | what fails without it |
 //! |---|---|---|---|
-//! | I1 | A live chain has at most one committed slot for a key. | the validation pass and its fence | `NoValidation`: `insert_insert`; `NoPassFence`: `two_slots`; `NoHelperFence`: `three_slots` |
+//! | I1 | A live chain has at most one committed slot for a key. | the validation pass, sequentially consistent with every publication | `NoValidation`: `insert_insert`; `NoPassFence`: `two_slots`; `NoHelperFence`: `three_slots` |
 //! | I2 | A frozen word never changes. | every transition expects an unfrozen word | `NoFreezeOverflow`: `overflow_start`; `FreezeBySight`: `start_insert_insert` |
 //! | I3 | A word of a target never becomes UNINIT again. | no transition leads there | `RemoveToUninit`: `late_helper` |
-//! | I4 | MIGRATED on a chain: every word of its group's targets is written. | `migrate` sets it last | `MigratedBeforeFill`: `grow_lookup` |
+//! | I4 | MIGRATED on a chain: every overflow word of its group's targets is written, and every slot that the fill gives something. No helper ever writes the others. | `migrate` sets it last; what the fill gives depends on frozen words alone | `MigratedBeforeFill`: `grow_lookup` |
 //! | I5 | Nothing reachable from a chain is retired through the successor before the chain is MIGRATED. | writers work in the successor only after they have seen to that | `ReaderIgnoresMigrated`: `window_lookup`; `SkipHelping`: `late_helper` |
 //! | I6 | An entry is published once, but for one that a migration dropped while it was pending. | a killed entry's payload moves to a new allocation | `RepublishKilled`: `slots_stale_helper`; `MovePending`: `start_insert_insert` |
 //! | I7 | `was_committed` is set only on an entry that was seen committed, and before any attempt to unlink it. | `replace` and `unlink` are the only ones that unlink | `NeverCommitted`: `insert_insert_then_remove`, `walk_moves` |
@@ -186,7 +197,7 @@
 //! | | atomic | operation | ordering | partner and reason |
 //! |---|---|---|---|---|
 //! | O1 | slot, overflow | publish, link / load | AcqRel / Acquire | carries the entry's fields, the bucket's words |
-//! | O2 | fence | before each pass | SeqCst | the same fence of every rival: store buffering |
+//! | O2 | slot, overflow | publish, link / loads of a pass (a model: the fence before it) | SeqCst | the same of every rival: store buffering |
 //! | O3 | slot | commit, kill, replace, remove / load | AcqRel / Acquire | release sequences carry the entry |
 //! | O4 | slot, overflow | freeze | AcqRel | one word decides against publish, commit, link |
 //! | O5 | target words | fill / load | AcqRel / Acquire | a reader acquires the word itself |

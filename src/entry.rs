@@ -17,8 +17,9 @@ pub(crate) const TAGS: Dim = Dim::FIRST;
 /// The index of nodes. There are few, and every thread writes the same ones.
 pub(crate) const NODES: Dim = Dim::SECOND;
 
-/// All of an entry but its id.
+/// All of an entry but its id, what is read most coming first.
 #[derive(Clone)]
+#[repr(C)]
 pub(crate) struct Body<S, P, M> {
     pub(crate) spec: S,
     pub(crate) bindings: Bindings<P>,
@@ -165,6 +166,10 @@ impl<S, P, M, K> Element for Entry<S, P, M, K> {
     fn is_live(body: &Body<S, P, M>) -> bool {
         !body.bindings.is_empty()
     }
+
+    fn is_timed(body: &Body<S, P, M>) -> bool {
+        body.deadline != Moment::NEVER
+    }
 }
 
 impl<S, P, M, K> Entry<S, P, M, K> {
@@ -182,7 +187,7 @@ impl<S, P, M, K> Entry<S, P, M, K> {
     /// Reads the clock only if there is a deadline.
     #[inline]
     pub(crate) fn is_expired(&self, clock: &Clock) -> bool {
-        self.due() != Moment::NEVER && self.due() <= clock.now()
+        self.0.is_timed() && self.due() <= clock.now()
     }
 
     /// The id of the child.
@@ -399,7 +404,7 @@ impl<S, P, M, K> Entry<S, P, M, K> {
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bindings().is_empty()
+        !self.0.is_live()
     }
 
     /// A reference that may be kept for ever, sent anywhere, and outlives the registry. Copies nothing.

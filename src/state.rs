@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::entry::Entry;
 use crate::expiry::Deadlines;
 use crate::name::{ChildId, Node};
-use crate::raw::Store;
+use crate::raw::{CachePadded, Store};
 use crate::sync::{AtomicU64, Ordering};
 
 /// A lock-free map from child ids to [entries](Entry), indexed by tag, by node and by deadline.
@@ -86,8 +86,8 @@ pub struct Registry<S, P, M = (), K = ChildId, H = ahash::RandomState> {
     pub(crate) local_node: Node,
     pub(crate) tombstone_ttl: Duration,
     hasher: H,
-    /// The last incarnation given.
-    incarnations: AtomicU64,
+    /// The last incarnation given. Writers change it, and readers read what stands around it.
+    incarnations: CachePadded<AtomicU64>,
 }
 
 impl<S, P, M, K, H> Registry<S, P, M, K, H> {
@@ -105,7 +105,7 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
             local_node,
             tombstone_ttl,
             hasher,
-            incarnations: AtomicU64::new(0),
+            incarnations: CachePadded(AtomicU64::new(0)),
         }
     }
 
@@ -113,7 +113,7 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
     pub(crate) fn next_incarnation(&self) -> u64 {
         // Relaxed: an addition to one word never gives the same number twice. It gives a greater one than
         // that of any entry the caller has read, since the entry was published after its own was given.
-        self.incarnations.fetch_add(1, Ordering::Relaxed) + 1
+        self.incarnations.0.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     #[inline]

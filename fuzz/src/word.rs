@@ -105,14 +105,19 @@ struct Run {
 
 /// Runs an input. Panics where the words and the structs do not agree.
 pub fn run(input: &Input) {
-    let fingerprints = input.hashes.map(Fingerprint::of);
+    let log2 = u32::from(input.slots) % 48;
+    let fingerprints = input.hashes.map(|hash| Fingerprint::of(hash, log2));
     let slots = usize::from(input.slots).max(1);
     for (hash, fingerprint) in input.hashes.iter().zip(fingerprints) {
         assert!(fingerprint.preferred(slots) < slots);
         for (other, another) in input.hashes.iter().zip(fingerprints) {
-            // Fifteen bits tell hashes apart.
-            assert_eq!(fingerprint == another, (hash ^ other) << 1 >> 49 == 0);
+            // Fifteen bits tell hashes apart, from a multiple of eight on.
+            assert_eq!(fingerprint == another, (hash ^ other) >> (log2 / 8 * 8) & 0x7fff == 0);
         }
+        // Among them is the one that a split goes by.
+        assert_eq!(fingerprint.bit(log2, log2), hash >> log2 & 1 != 0);
+        let larger = Fingerprint::of(*hash, log2 + 1);
+        assert!(fingerprint == larger || !Fingerprint::carries_over(log2, log2 + 1));
     }
     // What an allocator could answer: never null, and aligned as elements and buckets are.
     let place = |raw: u64, align: u64| {

@@ -4,7 +4,7 @@ use super::block::{Element, element};
 use super::prefetch::prefetch;
 use super::primary::{Found, Index};
 use super::table::{Bucket, SLOTS};
-use super::word::{Fingerprint, Slot, Word};
+use super::word::{Slot, Word};
 use crate::sync::Guard;
 
 /// Where the first promising word of a lookup is.
@@ -30,8 +30,8 @@ impl<E: Element> Index<E> {
         }
         let candidates: [Option<Candidate<'g, E>>; N] = std::array::from_fn(|i| {
             let hash = hashes[i];
-            let fingerprint = Fingerprint::of(hash);
-            let (_, head, _) = self.chain(hash, guard);
+            let (table, head, _) = self.chain(hash, guard);
+            let fingerprint = table.fingerprint(hash);
             let candidate = |slot: &'g Slot<E>| {
                 let word = slot.load();
                 word.matches(fingerprint).then(|| {

@@ -49,12 +49,18 @@ pub(crate) trait Element: Sized {
     fn names<'v>(value: &'v Self::Value, each: &mut dyn FnMut(Dim, &'v SmolStr));
     /// Whether the value counts as live (the store keeps a count of those).
     fn is_live(value: &Self::Value) -> bool;
+    /// Whether the value has a deadline.
+    fn is_timed(value: &Self::Value) -> bool;
 }
 
 /// Set on an element seen committed, before anything tries to unlink it (I7).
 const WAS_COMMITTED: u32 = 1;
 /// The value has moved to another block: this one was killed, so nobody ever read the value.
 const VACATED: u32 = 2;
+/// What the value says of itself, set before the element is published: a lookup need not fetch the
+/// line of the value to know it.
+const LIVE: u32 = 4;
+const TIMED: u32 = 8;
 
 /// Where the slots of an element's names are, in the order of its names.
 pub(super) type Places = SmallVec<[Place; 3]>;
@@ -66,14 +72,15 @@ pub(crate) struct Block<E: Element> {
     /// [`Counted`].
     count: AtomicU32,
     flags: AtomicU32,
-    /// The pointer this block was allocated with. Whoever frees it frees it through this one: a
-    /// pointer derived from `&E` may not.
-    origin: *mut E,
+    // What a lookup reads comes first, so that it is most often one cache line.
     key: E::Key,
     /// Taken out of a killed block only, with VACATED set (I10).
     value: ManuallyDrop<E::Value>,
     places: Places,
     hash: u64,
+    /// The pointer this block was allocated with. Whoever frees it frees it through this one: a
+    /// pointer derived from `&E` may not.
+    origin: *mut E,
     canary: Canary,
 }
 
@@ -119,6 +126,20 @@ impl<E: Element> Block<E> {
         // Relaxed: on an element that was met and replaced before the reader met its successor,
         // the mark came before the CAS that made the successor, which the reader acquired (O8).
         self.flags.load(Ordering::Relaxed) & WAS_COMMITTED != 0
+    }
+
+    /// Whether the value counts as live.
+    #[inline]
+    pub(crate) fn is_live(&self) -> bool {
+        // Relaxed: set before the element was published, and never changed.
+        self.flags.load(Ordering::Relaxed) & LIVE != 0
+    }
+
+    /// Whether the value has a deadline.
+    #[inline]
+    pub(crate) fn is_timed(&self) -> bool {
+        // Relaxed: as in `is_live`.
+        self.flags.load(Ordering::Relaxed) & TIMED != 0
     }
 
     /// Says that the element has been seen committed. Before any attempt to unlink it (I7).
@@ -244,14 +265,16 @@ pub(crate) struct Draft<E: Element>(NonNull<E>);
 impl<E: Element> Draft<E> {
     pub(super) fn new(room: Room<E>, hash: u64, key: E::Key, value: E::Value) -> Self {
         let memory = ManuallyDrop::new(room).0;
+        let live = if E::is_live(&value) { LIVE } else { 0 };
+        let timed = if E::is_timed(&value) { TIMED } else { 0 };
         let element = E::wrap(Block {
             count: AtomicU32::new(1),
-            flags: AtomicU32::new(0),
-            origin: memory.as_ptr(),
+            flags: AtomicU32::new(live | timed),
             key,
             value: ManuallyDrop::new(value),
             places: Places::new(),
             hash,
+            origin: memory.as_ptr(),
             canary: Canary::new(),
         });
         // SAFETY: the room is memory for one `E`, and its owner gave it to us.
@@ -279,13 +302,21 @@ impl<E: Element> Draft<E> {
         self.element().block().value()
     }
 
-    /// All the rest, to change.
+    /// All the rest, to change; except for what [`Element`] asks of it, which is asked but once.
     pub(crate) fn value_mut(&mut self) -> &mut E::Value {
         &mut self.block_mut().value
     }
 
     pub(super) fn hash(&self) -> u64 {
         self.element().block().hash
+    }
+
+    /// Whether the value counts as live.
+    pub(super) fn is_live(&self) -> bool {
+        let block = self.element().block();
+        debug_assert!(block.is_live() == E::is_live(block.value()));
+        debug_assert!(block.is_timed() == E::is_timed(block.value()));
+        block.is_live()
     }
 
     pub(super) fn set_places(&mut self, places: Places) {

@@ -83,7 +83,7 @@ struct Shelf {
     open: Vec<Retired>,
     /// How many things the open batch is for.
     limit: usize,
-    /// How many were retired since the last `reclaim`.
+    /// How many were retired since the last `reclaim`, while batches were waiting.
     owed: usize,
     sealed: VecDeque<Batch>,
     rooms: Rooms,
@@ -91,7 +91,6 @@ struct Shelf {
     vectors: Vec<Vec<Retired>>,
     /// Raised flags, for new batches.
     flags: Vec<&'static Flag>,
-    writes: usize,
     /// Links the shelves for which there was no slot.
     next: *mut Shelf,
 }
@@ -149,14 +148,37 @@ impl Shelf {
     }
 }
 
+/// In a slot's word: the shelf has rooms.
+const ROOMS_BIT: usize = 1;
+/// In a slot's word: the shelf has sealed batches.
+const SEALED_BIT: usize = 2;
+const SLOT_BITS: usize = ROOMS_BIT | SEALED_BIT;
+const _: () = assert!(mem::align_of::<Shelf>() > SLOT_BITS);
+
+/// Where the threads of a stripe find their shelf.
+struct Slot {
+    /// The shelf, and in the low bits what may be found on it, so that nobody takes it in vain;
+    /// null while somebody has it.
+    shelf: AtomicTagged<Shelf>,
+    /// About how many writes there have been.
+    writes: AtomicUsize,
+}
+
+impl Slot {
+    fn hints(&self) -> usize {
+        // Relaxed: a hint that saves taking the shelf; `take` acquires.
+        self.shelf.load(Ordering::Relaxed).addr() & SLOT_BITS
+    }
+}
+
 /// The retired memory of one store.
 pub(crate) struct Limbo {
-    slots: Box<[CachePadded<AtomicTagged<Shelf>>]>,
-    /// Shelves that found no slot to go back to.
-    homeless: AtomicTagged<Shelf>,
-    round: AtomicUsize,
+    slots: Box<[CachePadded<Slot>]>,
     rooms: Layout,
     release: unsafe fn(NonNull<u8>),
+    /// Shelves that found no slot to go back to.
+    homeless: CachePadded<AtomicTagged<Shelf>>,
+    round: AtomicUsize,
 }
 
 // SAFETY: a shelf is in one thread's hands at a time, handed on by swap and CAS. What it holds is
@@ -180,25 +202,37 @@ impl Limbo {
             striped::stripes() * 4
         };
         Limbo {
-            slots: (0..slots).map(|_| CachePadded(AtomicTagged::new(ptr::null_mut()))).collect(),
-            homeless: AtomicTagged::new(ptr::null_mut()),
-            round: AtomicUsize::new(0),
+            slots: (0..slots)
+                .map(|_| {
+                    CachePadded(Slot {
+                        shelf: AtomicTagged::new(ptr::null_mut()),
+                        writes: AtomicUsize::new(0),
+                    })
+                })
+                .collect(),
             rooms: Layout::new::<E>(),
             release: release::<E>,
+            homeless: CachePadded(AtomicTagged::new(ptr::null_mut())),
+            round: AtomicUsize::new(0),
         }
+    }
+
+    fn own_slot(&self) -> usize {
+        // A power of two of them.
+        sync::stripe() & (self.slots.len() - 1)
     }
 
     /// This thread's shelf, or one that nobody is at work on, or a new one; this thread's own
     /// until the handle drops, which puts it into this thread's slot.
     fn shelf(&self) -> Held<'_> {
-        let slot = sync::stripe() & (self.slots.len() - 1);
+        let slot = self.own_slot();
         if let Some(shelf) = self.take(slot) {
             return shelf;
         }
         // Not a new one at once, or shelves would become more with every collision.
         let mut held = (1..self.slots.len()).find_map(|i| self.take(slot + i));
         // Relaxed: a hint; `take_homeless` acquires.
-        if held.is_none() && !self.homeless.load(Ordering::Relaxed).is_null() {
+        if held.is_none() && !self.homeless.0.load(Ordering::Relaxed).is_null() {
             held = self.take_homeless().pop();
         }
         let mut held = held.unwrap_or_else(|| Held {
@@ -212,7 +246,6 @@ impl Limbo {
                 rooms: Rooms { layout: self.rooms, free: Vec::new(), release: self.release },
                 vectors: Vec::new(),
                 flags: Vec::new(),
-                writes: 0,
                 next: ptr::null_mut(),
             })),
         });
@@ -222,13 +255,13 @@ impl Limbo {
 
     fn take(&self, slot: usize) -> Option<Held<'_>> {
         let slot = slot & (self.slots.len() - 1);
-        let slot_word = &self.slots[slot].0;
+        let word = &self.slots[slot].0.shelf;
         // Relaxed: a hint that saves others the line.
-        if slot_word.load(Ordering::Relaxed).is_null() {
+        if word.load(Ordering::Relaxed).is_null() {
             return None;
         }
         // Acquire: pairs with `put`; the shelf's contents (O15).
-        let shelf = slot_word.swap(ptr::null_mut(), Ordering::Acquire);
+        let shelf = word.swap(ptr::null_mut(), Ordering::Acquire).map_addr(|a| a & !SLOT_BITS);
         if shelf.is_null() {
             return None;
         }
@@ -238,24 +271,30 @@ impl Limbo {
     }
 
     fn put(&self, slot: usize, shelf: Box<Shelf>) {
+        let rooms = if shelf.rooms.free.is_empty() { 0 } else { ROOMS_BIT };
+        let sealed = if shelf.sealed.is_empty() { 0 } else { SEALED_BIT };
         let shelf = Box::into_raw(shelf);
+        let hinting = shelf.map_addr(|a| a | rooms | sealed);
         for i in 0..self.slots.len() {
-            let slot = &self.slots[(slot + i) & (self.slots.len() - 1)].0;
+            let slot = &self.slots[(slot + i) & (self.slots.len() - 1)].0.shelf;
             // Release: hands the contents to `take` (O15). Relaxed on failure: nothing is read.
-            let put =
-                slot.compare_exchange(ptr::null_mut(), shelf, Ordering::Release, Ordering::Relaxed);
-            if put.is_ok() {
+            let (order, none) = (Ordering::Release, ptr::null_mut());
+            if slot.compare_exchange(none, hinting, order, Ordering::Relaxed).is_ok() {
                 return;
             }
         }
         // Relaxed: validated by the CAS below.
-        let mut head = self.homeless.load(Ordering::Relaxed);
+        let mut head = self.homeless.0.load(Ordering::Relaxed);
         loop {
             // SAFETY: ours until the CAS below succeeds.
             unsafe { (*shelf).next = head };
             // Release: hands the contents to `take_homeless` (O15).
-            match self.homeless.compare_exchange(head, shelf, Ordering::Release, Ordering::Relaxed)
-            {
+            match self.homeless.0.compare_exchange(
+                head,
+                shelf,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => return,
                 Err(seen) => head = seen,
             }
@@ -266,7 +305,7 @@ impl Limbo {
     fn take_homeless(&self) -> Vec<Held<'_>> {
         let mut all = Vec::new();
         // The whole stack at once, so that no head is met twice. Acquire: pairs with `put` (O15).
-        let mut head = self.homeless.swap(ptr::null_mut(), Ordering::Acquire);
+        let mut head = self.homeless.0.swap(ptr::null_mut(), Ordering::Acquire);
         while !head.is_null() {
             // SAFETY: `put` made it from a box, and the swap gave us the whole list.
             let shelf = unsafe { Box::from_raw(head) };
@@ -278,7 +317,11 @@ impl Limbo {
 
     /// Memory for an element, used before if there is some.
     pub(super) fn room<E>(&self) -> Room<E> {
-        self.shelf().rooms.take().unwrap_or_else(Room::allocate)
+        let slot = self.own_slot();
+        if Layout::new::<E>() != self.rooms || self.slots[slot].0.hints() & ROOMS_BIT == 0 {
+            return Room::allocate();
+        }
+        self.take(slot).and_then(|mut shelf| shelf.rooms.take()).unwrap_or_else(Room::allocate)
     }
 
     /// # Safety
@@ -293,7 +336,9 @@ impl Limbo {
         let mut shelf = self.shelf();
         failpoint(Step::ShelfTaken);
         shelf.open.push(Retired { memory, free });
-        shelf.owed += 1;
+        if !shelf.sealed.is_empty() {
+            shelf.owed += 1;
+        }
         // What is big does not wait for a batch to fill: inserts alone would never fill one.
         if big || shelf.open.len() >= shelf.limit {
             shelf.seal(guard);
@@ -333,14 +378,21 @@ impl Limbo {
     /// thread is pinned, nor inside a destructor called from here: one that writes would run
     /// another one, and so on for as long as the stack lasts.
     pub(super) fn reclaim(&self) {
+        let own = self.own_slot();
+        let slot = &self.slots[own].0;
+        // Relaxed, both: a count that may lose a few, for it only says when to look around.
+        let writes = slot.writes.load(Ordering::Relaxed).wrapping_add(1);
+        slot.writes.store(writes, Ordering::Relaxed);
+        let look_around = writes.is_multiple_of(ROUND);
+        let sealed = slot.hints() & SEALED_BIT != 0;
+        if !sealed && !look_around {
+            return;
+        }
         let Some(_freeing) = Freeing::begin() else { return };
-        let look_around = {
-            let mut shelf = self.shelf();
+        if sealed && let Some(mut shelf) = self.take(own) {
             let owed = mem::take(&mut shelf.owed);
             shelf.free_due(owed + PER_WRITE);
-            shelf.writes = shelf.writes.wrapping_add(1);
-            shelf.writes.is_multiple_of(ROUND)
-        };
+        }
         if look_around {
             // Relaxed: any order of visits will do.
             let slot = self.round.fetch_add(1, Ordering::Relaxed) & (self.slots.len() - 1);

@@ -39,6 +39,9 @@ impl Element for NamedSet {
     fn is_live(_: &Set) -> bool {
         true
     }
+    fn is_timed(_: &Set) -> bool {
+        false
+    }
 }
 
 impl NamedSet {

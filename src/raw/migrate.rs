@@ -13,7 +13,7 @@ use super::block::{Element, element};
 use super::limbo::Reclaim;
 use super::primary::{Context, Index, PER_BUCKET};
 use super::table::{Bucket, CHUNK, SLOTS, Table};
-use super::word::{Link, Word};
+use super::word::{Fingerprint, Link, Word};
 use crate::sync::{Mutant, Ordering, Step, failpoint, mutant, pin};
 
 /// Committed words of one group, in the order every helper meets them in.
@@ -163,39 +163,45 @@ impl<E: Element> Index<E> {
         }
         // Step 4.
         failpoint(Step::FillBegun);
-        if plan.targets == 1 {
-            Self::fill(next, group, &moved);
-        } else {
-            let (mut low, mut high) = (Words::<E>::new(), Words::<E>::new());
-            for word in moved {
+        let bit = table.log2();
+        let (mut low, mut high) = (Words::<E>::new(), Words::<E>::new());
+        for word in moved {
+            let (word, is_high) = if Fingerprint::carries_over(bit, next.log2()) {
+                (word, plan.targets > 1 && word.fingerprint().bit(bit, bit))
+            } else {
                 // SAFETY: read from a slot of this index while pinned, see the licence (I5, I8).
                 let hash = unsafe { element(word.element()) }.block().hash();
-                if next.index(hash) == group { low.push(word) } else { high.push(word) }
-            }
-            Self::fill(next, group, &low);
+                (word.with(next.fingerprint(hash)), plan.targets > 1 && hash >> bit & 1 != 0)
+            };
+            if is_high { high.push(word) } else { low.push(word) }
+        }
+        Self::fill(next, group, &low);
+        if plan.targets > 1 {
             failpoint(Step::TargetFilled);
             Self::fill(next, group + plan.groups, &high);
         }
         failpoint(Step::FillDone);
-        // Step 5: every word of every target is written (I4).
+        // Step 5: every target is complete (I4).
         for source in sources {
             source.overflow.mark_migrated();
             failpoint(Step::SourceMigrated);
         }
     }
 
-    /// Fills chain `index` of a successor. The content of a slot depends on `words` alone.
+    /// Fills chain `index` of a successor. The content of a slot depends on `words` alone; a slot
+    /// that gets none is written by no helper, so that the first to write it is a writer who has
+    /// seen MIGRATED.
     ///
     /// A fresh page is written before it is read: a read would map the zero page, and the write
     /// after it would fault again.
     fn fill(next: Table<'_, E>, index: usize, words: &[Word<E>]) {
-        let mut first = [Word::EMPTY; SLOTS];
+        let mut first = [Word::UNINIT; SLOTS];
         let mut rest = Words::<E>::new();
         for &word in words {
             let preferred = &mut first[word.fingerprint().preferred(SLOTS)];
-            if *preferred == Word::EMPTY { *preferred = word } else { rest.push(word) }
+            if *preferred == Word::UNINIT { *preferred = word } else { rest.push(word) }
         }
-        let mut vacant = first.iter_mut().filter(|word| **word == Word::EMPTY);
+        let mut vacant = first.iter_mut().filter(|word| **word == Word::UNINIT);
         let surplus = rest.iter().position(|&word| match vacant.next() {
             Some(place) => {
                 *place = word;
@@ -205,8 +211,10 @@ impl<E: Element> Index<E> {
         });
         let target = next.bucket(index);
         for (slot, word) in target.slots.iter().zip(first) {
-            // False: another helper has written the same.
-            slot.fill(word);
+            if word != Word::UNINIT {
+                // False: another helper has written the same.
+                slot.fill(word);
+            }
         }
         let surplus = surplus.map_or(&[][..], |from| &rest[from..]);
         let mut link = Link::END;

@@ -37,6 +37,7 @@ mod word;
 mod tests;
 
 pub(crate) use block::{Block, Counted, Dim, Draft, Element};
+pub(crate) use pad::CachePadded;
 pub(crate) use primary::{Found, Held};
 pub(crate) use store::{Members, PinnedRef, Store, Verdict};
 pub(crate) use walk::Walk;

@@ -59,6 +59,9 @@ impl Element for Toy {
     fn is_live(value: &Value) -> bool {
         value.number != 0
     }
+    fn is_timed(_: &Value) -> bool {
+        false
+    }
 }
 
 /// The dimension of a name: the second one for those that begin with `@`.
@@ -298,7 +301,7 @@ impl Toys {
         let slot = &bucket.slots[position % SLOTS];
         let mut mine = self.draft(key, number, &[]).into_raw();
         loop {
-            let word = Word::committed(mine.as_ptr(), Fingerprint::of(key.hash));
+            let word = Word::committed(mine.as_ptr(), table.fingerprint(key.hash));
             let word = word.pending();
             assert!(slot.publish(slot.load(), word), "nobody else publishes there");
             // SAFETY: ours, or published under this pin.

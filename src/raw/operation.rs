@@ -57,7 +57,7 @@ impl<'g, E: Element> Operation<'g, E> {
         if !still() {
             return Err(draft);
         }
-        let live = E::is_live(draft.value());
+        let live = draft.is_live();
         let new = draft.into_raw();
         if !self.store.primary.replace(base, new) {
             // SAFETY: from `into_raw`; the compare-and-swap failed, so it was not published.
@@ -67,8 +67,10 @@ impl<'g, E: Element> Operation<'g, E> {
         self.keep_used();
         // SAFETY: published under this operation's guard (I8).
         let new = unsafe { element(new.as_ptr()) };
-        let was_live = E::is_live(base.entry().block().value());
-        self.store.live.add(isize::from(live) - isize::from(was_live));
+        let was_live = base.entry().block().is_live();
+        if live != was_live {
+            self.store.empty.add(isize::from(was_live) - isize::from(live));
+        }
         self.retire(base.entry(), new.block().places());
         Ok(new)
     }
@@ -80,11 +82,11 @@ impl<'g, E: Element> Operation<'g, E> {
     {
         debug_assert_eq!(draft.hash(), self.hash);
         self.plan(None, &mut draft);
-        self.live = E::is_live(draft.value());
+        self.live = draft.is_live();
         let new = self.store.primary.insert(draft, &self.context)?;
         self.keep_used();
         // Committed, by whomever: its slots are its own or have been given back by its remover.
-        self.store.live.add(isize::from(self.live));
+        self.count_inserted();
         Ok(new)
     }
 
@@ -106,7 +108,9 @@ impl<'g, E: Element> Operation<'g, E> {
             return false;
         }
         failpoint(Step::Unlinked);
-        self.store.live.add(-isize::from(E::is_live(base.entry().block().value())));
+        if !base.entry().block().is_live() {
+            self.store.empty.add(-1);
+        }
         self.retire(base.entry(), &Places::new());
         true
     }
@@ -165,6 +169,13 @@ impl<'g, E: Element> Operation<'g, E> {
         place
     }
 
+    /// Counts the element that this operation has inserted, if it is not live: most are.
+    fn count_inserted(&self) {
+        if !self.live {
+            self.store.empty.add(1);
+        }
+    }
+
     /// The used claims have gone over to the published element.
     fn keep_used(&mut self) {
         #[cfg(process_registry_mutants)]
@@ -214,7 +225,7 @@ impl<E: Element> Drop for Operation<'_, E> {
     fn drop(&mut self) {
         if self.context.escaped.get() {
             // The insert unwound out of the user's code, but a helper had committed its element.
-            self.store.live.add(isize::from(self.live));
+            self.count_inserted();
             self.keep_used();
         }
         while let Some(place) = self.claims.pop() {

@@ -12,7 +12,7 @@ use super::limbo::{Limbo, keep_first};
 use super::resolve::{Fate, Published, same_key};
 use super::table::{Bucket, SLOTS, Table};
 use super::walk::Walk;
-use super::word::{Fingerprint, Link, Slot, Word};
+use super::word::{Link, Slot, Word};
 use crate::striped::Striped;
 use crate::sync::{AtomicTagged, Guard, MODEL, Mutant, Ordering, Step, failpoint, mutant};
 
@@ -207,8 +207,8 @@ impl<E: Element> Index<E> {
         mut accept: impl FnMut(&E) -> bool,
         guard: &'g Guard,
     ) -> Option<Found<'g, E>> {
-        let fingerprint = Fingerprint::of(hash);
         let (table, head, mut link) = self.chain(hash, guard);
+        let fingerprint = table.fingerprint(hash);
         let mut bucket = head;
         // Most elements are in their preferred slot: no loop and no misprediction for those.
         let slot = &head.slots[fingerprint.preferred(SLOTS)];
@@ -247,7 +247,6 @@ impl<E: Element> Index<E> {
         mut accept: impl FnMut(&E) -> bool,
         context: &Context<'g>,
     ) -> Option<Held<'g, E>> {
-        let fingerprint = Fingerprint::of(hash);
         let mut table = self.root(context.guard);
         'table: loop {
             if let Some(next) = table.next() {
@@ -255,13 +254,16 @@ impl<E: Element> Index<E> {
                 table = next;
                 continue;
             }
+            let fingerprint = table.fingerprint(hash);
             let mut bucket = table.chain(hash);
+            // As in `find`, the preferred slot first, then all of them.
+            let mut first = Some(&bucket.slots[fingerprint.preferred(SLOTS)]);
             loop {
                 let link = bucket.overflow.load();
                 if link.is_frozen() || link.is_migrated() {
                     continue 'table;
                 }
-                for slot in &bucket.slots {
+                for slot in first.take().into_iter().chain(&bucket.slots) {
                     let word = slot.load();
                     if !word.matches(fingerprint) {
                         continue;
@@ -320,7 +322,6 @@ impl<E: Element> Index<E> {
         E::Key: Eq + Clone,
     {
         let hash = draft.hash();
-        let fingerprint = Fingerprint::of(hash);
         let mut mine = Inserting {
             index: self,
             context,
@@ -338,7 +339,7 @@ impl<E: Element> Index<E> {
                 continue;
             }
             // Steps 2 and 3.
-            let pending = Word::committed(mine.element.as_ptr(), fingerprint).pending();
+            let pending = Word::committed(mine.element.as_ptr(), table.fingerprint(hash)).pending();
             let published = match self.scan(table, hash, mine.element()) {
                 Scan::Present => return Err(mine.take_back()),
                 // Frozen words are acquired from one who has read `next`: the loop goes there.
@@ -400,7 +401,7 @@ impl<E: Element> Index<E> {
     where
         E::Key: Eq,
     {
-        let fingerprint = Fingerprint::of(hash);
+        let fingerprint = table.fingerprint(hash);
         let preferred = fingerprint.preferred(SLOTS);
         let mut bucket = table.chain(hash);
         let mut first = 0;

@@ -1,14 +1,14 @@
 //! Resolution: which of the pending words of one key is committed.
 //!
 //! An insert publishes its element as PENDING and then looks through the whole chain; so do its
-//! rivals. With a SeqCst fence between publishing and looking, at least one of two rivals sees the
+//! rivals. Publishing and looking are sequentially consistent, so at least one of two rivals sees the
 //! other; the lower position wins, and whoever sees both says so in the words.
 
 use super::block::{Element, element};
 use super::primary::Index;
 use super::table::Table;
-use super::word::{Fingerprint, Slot, Word};
-use crate::sync::{Mutant, Ordering, Step, failpoint, fence, mutant};
+use super::word::{Slot, Word};
+use crate::sync::{MODEL, Mutant, Ordering, Step, failpoint, fence, mutant};
 
 /// A pending word: one's own, or one of a rival that goes first.
 pub(super) struct Published<'g, E> {
@@ -124,22 +124,24 @@ impl<E: Element> Index<E> {
         if mutant(Mutant::NoValidation) {
             return Pass::Clean;
         }
+        // The target was published, or read by this helper, before this pass, and both were
+        // sequentially consistent, as are all loads of the pass (O2). So of two rivals whoever
+        // comes second in the one order of such operations sees the other's word.
         let helping = !std::ptr::eq(target.word.element(), mine);
-        if !(mutant(Mutant::NoPassFence) || helping && mutant(Mutant::NoHelperFence)) {
-            // SeqCst: the partner is the same fence of every rival (O2). The target was published
-            // before its own fence, or read before this one by a helper; whoever's fence is first,
-            // the other's pass sees its word.
+        if MODEL && !(mutant(Mutant::NoPassFence) || helping && mutant(Mutant::NoHelperFence)) {
+            // SeqCst: what loom understands instead (see `word`). The partner is the same fence
+            // of every rival: whoever's is first, the other's pass sees its word.
             fence(Ordering::SeqCst);
         }
         failpoint(Step::PassBegun);
-        let fingerprint = Fingerprint::of(hash);
+        let fingerprint = table.fingerprint(hash);
         let mut bucket = table.chain(hash);
         let mut position = 0;
         loop {
             for slot in &bucket.slots {
                 if position != target.position {
                     loop {
-                        let word = slot.load();
+                        let word = slot.load_in_order();
                         if !word.resembles(fingerprint) {
                             break;
                         }
@@ -165,7 +167,7 @@ impl<E: Element> Index<E> {
                 }
                 position += 1;
             }
-            match table.follow(bucket.overflow.load()) {
+            match table.follow(bucket.overflow.load_in_order()) {
                 Some(next) => bucket = next,
                 None => return Pass::Clean,
             }

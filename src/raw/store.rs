@@ -23,8 +23,8 @@ use crate::sync::{self, Guard, MODEL, Mutant, mutant};
 pub(crate) struct Store<E: Element> {
     pub(super) primary: Index<E>,
     directories: [Directory; 2],
-    /// How many elements count as live.
-    pub(super) live: Striped,
+    /// How many elements do not count as live.
+    pub(super) empty: Striped,
     // Last: what the fields above retire while they go goes with it.
     pub(super) limbo: Limbo,
     /// A store shares its elements as an `Arc` does: a `Counted` may stay behind on one thread
@@ -47,7 +47,7 @@ impl<E: Element> Store<E> {
         Store {
             primary: Index::new(capacity),
             directories: [Directory::new(Dim::FIRST), Directory::new(Dim::SECOND)],
-            live: Striped::new(),
+            empty: Striped::new(),
             limbo: Limbo::new::<E>(),
             _shares: PhantomData,
         }
@@ -155,7 +155,7 @@ impl<E: Element> Store<E> {
 
     /// How many of them are live; exact when nobody writes.
     pub(crate) fn live_len(&self) -> usize {
-        self.live.sum()
+        self.len().saturating_sub(self.empty.sum())
     }
 
     /// How many elements the primary table is meant for.

@@ -13,7 +13,7 @@ use std::mem;
 use std::ptr::{self, NonNull};
 
 use super::pad::CachePadded;
-use super::word::{Link, Overflow, Slot, Word};
+use super::word::{Fingerprint, Link, Overflow, Slot, Word};
 use crate::sync::{self, AtomicTagged, AtomicU64, AtomicUsize, Canary, MODEL, Ordering};
 
 /// Slots of a bucket: seven and the overflow word fill a cache line.
@@ -186,6 +186,12 @@ impl<'g, E> Table<'g, E> {
     #[inline(always)]
     pub(super) fn chain(self, hash: u64) -> &'g Bucket<E> {
         self.bucket(hash as usize)
+    }
+
+    /// What the words of this table keep of a hash.
+    #[inline(always)]
+    pub(super) fn fingerprint(self, hash: u64) -> Fingerprint {
+        Fingerprint::of(hash, self.log2)
     }
 
     /// The bucket a link leads to. `link` was read from a bucket of this table.

@@ -45,6 +45,9 @@ impl Element for Toy {
     fn is_live(value: &Value) -> bool {
         value.number != 0
     }
+    fn is_timed(_: &Value) -> bool {
+        false
+    }
 }
 
 fn value(number: u64, tags: &[&str]) -> Value {

@@ -21,7 +21,7 @@ use std::fmt;
 use std::ptr;
 
 use super::table::Bucket;
-use crate::sync::{AtomicTagged, Mutant, Ordering, mutant};
+use crate::sync::{AtomicTagged, MODEL, Mutant, Ordering, mutant};
 
 /// How many of the upper address bits carry a fingerprint. None where a target tags pointers
 /// itself or where an address fills the word: there every element matches, and keys decide.
@@ -30,19 +30,54 @@ const FINGERPRINT_BITS: u32 =
 const FINGERPRINT_SHIFT: u32 = usize::BITS - 16;
 const FINGERPRINT_MASK: usize = if FINGERPRINT_BITS == 0 { 0 } else { 0xffff << FINGERPRINT_SHIFT };
 
+/// The orderings of what publishes a pending word, and of what looks for rivals.
+///
+/// loom takes sequentially consistent operations for acquiring and releasing ones, but it knows
+/// fences: under a model a fence stands at the start of every pass instead (see `resolve`).
+const IN_ORDER: Ordering = if MODEL { Ordering::AcqRel } else { Ordering::SeqCst };
+const IN_ORDER_LOAD: Ordering = if MODEL { Ordering::Acquire } else { Ordering::SeqCst };
+
 const FROZEN: usize = 1;
 const PENDING: usize = 2;
 const EMPTY: usize = 4;
 const ADDRESS: usize = !(FINGERPRINT_MASK | 7);
 
-/// What a slot word keeps of a hash: fifteen upper bits, in place, with the top bit set.
+/// How many doublings in a row keep the fingerprints as they are.
+const WINDOW: u32 = if MODEL { 2 } else { 8 };
+
+/// What a slot word keeps of a hash: fifteen bits of it, with the top bit set.
+///
+/// Which fifteen depends on the size of the table: they begin at a multiple of eight at or below
+/// the lowest bit that the index of a chain leaves out. So a table's fingerprints hold the bit that
+/// tells which half of a split an element goes to, and but for every eighth doubling they hold in
+/// the successor as well: a migration moves words without a look at the elements. At least eight
+/// bits of a fingerprint tell elements of one chain apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Fingerprint(usize);
 
 impl Fingerprint {
+    /// The fingerprint in a table of `1 << log2` buckets.
     #[inline(always)]
-    pub(super) fn of(hash: u64) -> Self {
-        Fingerprint(((hash >> 48 | 0x8000) as usize) << FINGERPRINT_SHIFT & FINGERPRINT_MASK)
+    pub(super) fn of(hash: u64, log2: u32) -> Self {
+        let bits = hash >> Self::window(log2) & 0x7fff | 0x8000;
+        Fingerprint((bits as usize) << FINGERPRINT_SHIFT & FINGERPRINT_MASK)
+    }
+
+    /// The lowest bit of a hash that its fingerprint holds.
+    #[inline(always)]
+    fn window(log2: u32) -> u32 {
+        log2 & !(WINDOW - 1)
+    }
+
+    /// Whether the fingerprints of two sizes of table are the same.
+    pub(super) fn carries_over(from: u32, to: u32) -> bool {
+        FINGERPRINT_BITS != 0 && Self::window(from) == Self::window(to)
+    }
+
+    /// Bit `bit` of the hash, which a table of `1 << log2` buckets has in its fingerprints.
+    pub(super) fn bit(self, bit: u32, log2: u32) -> bool {
+        debug_assert!(FINGERPRINT_BITS != 0 && bit - Self::window(log2) < 15);
+        self.0 >> (FINGERPRINT_SHIFT + bit - Self::window(log2)) & 1 != 0
     }
 
     /// The slot an element is put into if it is free, and where a lookup looks first.
@@ -147,6 +182,11 @@ impl<E> Word<E> {
         Fingerprint(self.bits() & FINGERPRINT_MASK)
     }
 
+    /// The same element with the fingerprint of another table.
+    pub(super) fn with(self, fingerprint: Fingerprint) -> Self {
+        Word(self.0.map_addr(|a| a & !FINGERPRINT_MASK | fingerprint.0))
+    }
+
     pub(super) fn pending(self) -> Self {
         Word(self.0.map_addr(|a| a | PENDING))
     }
@@ -197,14 +237,28 @@ impl<E> Slot<E> {
         Word(self.0.load(order))
     }
 
+    /// As `load`, in the one order of all sequentially consistent operations: for a pass (O2).
+    #[inline(always)]
+    pub(super) fn load_in_order(&self) -> Word<E> {
+        // SeqCst: the partner is `publish` (or `Overflow::extend`) by every rival. Under a model,
+        // as `load`, after the pass's fence.
+        if MODEL { self.load() } else { Word(self.0.load(IN_ORDER_LOAD)) }
+    }
+
     #[inline(always)]
     fn swap_if(&self, from: Word<E>, to: Word<E>) -> Result<(), Word<E>> {
-        // AcqRel: Release publishes the element's fields and its `was_committed` to `load`;
-        // Acquire, also on failure, because the caller goes on to read what it met (O1, O3).
+        self.swap_with(from, to, Ordering::AcqRel)
+    }
+
+    #[inline(always)]
+    fn swap_with(&self, from: Word<E>, to: Word<E>, success: Ordering) -> Result<(), Word<E>> {
+        // AcqRel or more: Release publishes the element's fields and its `was_committed` to
+        // `load`; Acquire, also on failure, because the caller goes on to read what it met (O1,
+        // O3).
         let (success, failure) = if mutant(Mutant::RelaxedPublish) {
             (Ordering::Relaxed, Ordering::Relaxed)
         } else {
-            (Ordering::AcqRel, Ordering::Acquire)
+            (success, Ordering::Acquire)
         };
         self.0.compare_exchange(from.0, to.0, success, failure).map(drop).map_err(Word)
     }
@@ -213,7 +267,8 @@ impl<E> Slot<E> {
     #[must_use]
     pub(super) fn publish(&self, vacant: Word<E>, pending: Word<E>) -> bool {
         debug_assert!(vacant.is_vacant() && pending.is_element() && pending.is_pending());
-        self.swap_if(vacant, pending).is_ok()
+        // SeqCst: comes before the loads of one's own pass in the one order (O2).
+        self.swap_with(vacant, pending, IN_ORDER).is_ok()
     }
 
     /// pending → committed: the linearization point of an insert.
@@ -342,10 +397,15 @@ impl<E> Overflow<E> {
     #[must_use]
     pub(super) fn extend(&self, from: Link<E>, next: *mut Bucket<E>) -> bool {
         debug_assert!(!from.is_frozen() && !from.is_migrated());
-        // AcqRel: as publishing into a slot (O1).
-        self.0
-            .compare_exchange(from.0, from.extended(next).0, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
+        // SeqCst: as publishing into a slot (O1, O2).
+        self.0.compare_exchange(from.0, from.extended(next).0, IN_ORDER, Ordering::Acquire).is_ok()
+    }
+
+    /// As `load`, in the one order of all sequentially consistent operations: for a pass (O2).
+    #[inline(always)]
+    pub(super) fn load_in_order(&self) -> Link<E> {
+        // SeqCst: see `Slot::load_in_order`. Under a model, as `load`, after the pass's fence.
+        Link(self.0.load(IN_ORDER_LOAD))
     }
 
     /// Forbids further linking, for good (I2), and returns the link.
@@ -382,7 +442,7 @@ mod tests {
         for hash in
             [0, u64::MAX, 0x8000_0000_0000_0000, 0x7fff_ffff_ffff_ffff, 0x1234_5678_9abc_def0]
         {
-            let fingerprint = Fingerprint::of(hash);
+            let fingerprint = Fingerprint::of(hash, 20);
             let word = Word::committed(element, fingerprint);
             assert!(word.is_element() && word.is_committed() && !word.is_vacant());
             assert_eq!(word.element(), element);
@@ -400,7 +460,7 @@ mod tests {
             assert!(vacant.is_vacant() && !vacant.is_element() && !vacant.is_committed());
             assert!(!vacant.frozen().is_vacant());
             for hash in [0, u64::MAX] {
-                assert!(!vacant.frozen().resembles(Fingerprint::of(hash)));
+                assert!(!vacant.frozen().resembles(Fingerprint::of(hash, 3)));
             }
         }
         // SAFETY: allocated above by `Box::new`, used by nobody else.
@@ -408,9 +468,24 @@ mod tests {
     }
 
     #[test]
+    fn fingerprints_hold_the_bit_of_a_split() {
+        for hash in [0x1234_5678_9abc_def0_u64, !0x1234_5678_9abc_def0, 1 << 20, u64::MAX] {
+            for log2 in 0..40 {
+                let fingerprint = Fingerprint::of(hash, log2);
+                assert_eq!(fingerprint.bit(log2, log2), hash >> log2 & 1 != 0);
+                let carried = Fingerprint::carries_over(log2, log2 + 1);
+                assert_eq!(carried, (log2 + 1) % WINDOW != 0);
+                if carried {
+                    assert_eq!(fingerprint, Fingerprint::of(hash, log2 + 1));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_frozen_word_changes_no_more() {
         let mut element = 7_u64;
-        let word = Word::committed(&raw mut element, Fingerprint::of(1 << 60));
+        let word = Word::committed(&raw mut element, Fingerprint::of(1 << 10, 4));
         let slot = Slot::new(word);
         assert!(slot.freeze() == word);
         assert!(!slot.remove(word) && !slot.replace(word, word));

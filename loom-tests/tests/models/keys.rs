@@ -6,8 +6,12 @@ use crate::checker::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use crate::harness::{at_once, check, end};
 
 /// A key whose hash has these low bits, this preferred slot and a fingerprint of its own.
+///
+/// A model's fingerprints begin at bit 0, 2 or 4, by the size of the table, and their top bit says
+/// which of the two slots is preferred.
 pub const fn key(id: u8, bucket: u64, preferred: u64) -> Key {
-    Key { id, hash: preferred << 62 | (id as u64) << 48 | bucket }
+    let preferred = preferred * (1 << 14 | 1 << 16 | 1 << 18);
+    Key { id, hash: preferred | (id as u64) << 5 | bucket }
 }
 
 /// Keys that prefer slot 0, and one with the hash of `A`.
