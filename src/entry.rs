@@ -500,7 +500,8 @@ where
 ///
 /// It is not a lock: it blocks nobody, and any number may be held by any number of threads. But while it
 /// lives nothing that is removed from any registry can be freed; for longer than a moment take an
-/// [`OwnedEntry`] by [`share`](Entry::share). It stays on its thread.
+/// [`OwnedEntry`] by [`share`](Entry::share). It stays on its thread, for it is the thread that is pinned: a
+/// future that holds one across `.await` is not `Send`.
 ///
 /// # Examples
 ///
@@ -513,6 +514,26 @@ where
 /// let entry = registry.lookup("worker").expect("just inserted");
 /// registry.delete("worker");
 /// assert_eq!(entry.pid(), Some(&4711));
+/// ```
+///
+/// Another thread cannot have it:
+///
+/// ```compile_fail,E0277
+/// # use process_registry::{Child, Registry};
+/// # let registry: Registry<&str, u32> = Registry::new("node-a");
+/// # registry.insert("worker", Child::new("spec").on("node-a", 4711));
+/// let entry = registry.lookup("worker").expect("just inserted");
+/// std::thread::scope(|scope| scope.spawn(move || println!("{entry:?}")).join().unwrap());
+/// ```
+///
+/// It can have an entry that is shared:
+///
+/// ```
+/// # use process_registry::{Child, Registry};
+/// # let registry: Registry<&str, u32> = Registry::new("node-a");
+/// # registry.insert("worker", Child::new("spec").on("node-a", 4711));
+/// let entry = registry.lookup("worker").expect("just inserted").share();
+/// std::thread::scope(|scope| scope.spawn(move || println!("{entry:?}")).join().unwrap());
 /// ```
 pub struct EntryRef<'r, S, P, M = (), K = ChildId>(PinnedRef<'r, Entry<S, P, M, K>>);
 

@@ -5,9 +5,8 @@ use std::fmt;
 
 use crate::child::Child;
 use crate::entry::{Entry, OwnedEntry};
+use crate::hooks::{Handler, HookKey};
 use crate::name::ChildId;
-
-pub use crate::hooks::DuplicateHandlers;
 
 /// There is no such child: the id is unknown, its entry is empty, or it has expired.
 ///
@@ -134,17 +133,50 @@ pub struct Occupied<'g, S, P, M = (), K = ChildId> {
 
 impl<'g, S, P, M, K> Occupied<'g, S, P, M, K> {
     /// The id that is taken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use process_registry::{Child, Registry};
+    /// # let registry: Registry<&str, u32> = Registry::new("node-a");
+    /// # let pinned = registry.pin();
+    /// pinned.insert("x", Child::new("first").on("node-a", 1));
+    /// let error = pinned.try_insert("x", Child::new("second").on("node-a", 2)).unwrap_err();
+    /// assert_eq!(error.id(), "x");
+    /// ```
     #[must_use]
     pub const fn id(&self) -> &K {
         &self.id
     }
 
     /// The child that was not inserted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use process_registry::{Child, Registry};
+    /// # let registry: Registry<&str, u32> = Registry::new("node-a");
+    /// # let pinned = registry.pin();
+    /// pinned.insert("x", Child::new("first").on("node-a", 1));
+    /// let error = pinned.try_insert("x", Child::new("second").on("node-a", 2)).unwrap_err();
+    /// assert_eq!(error.child().spec(), &"second");
+    /// ```
     pub const fn child(&self) -> &Child<S, P, M> {
         &self.child
     }
 
     /// The entry that has the id.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use process_registry::{Child, Registry};
+    /// # let registry: Registry<&str, u32> = Registry::new("node-a");
+    /// # let pinned = registry.pin();
+    /// pinned.insert("x", Child::new("first").on("node-a", 1));
+    /// let error = pinned.try_insert("x", Child::new("second").on("node-a", 2)).unwrap_err();
+    /// assert_eq!(error.current().spec(), &"first");
+    /// ```
     #[must_use]
     pub const fn current(&self) -> &'g Entry<S, P, M, K> {
         self.current
@@ -152,6 +184,18 @@ impl<'g, S, P, M, K> Occupied<'g, S, P, M, K> {
 
     /// The id, the child that was not inserted, and the entry that has the id.
     // An alias would hide what the parts are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use process_registry::{Child, Registry};
+    /// # let registry: Registry<&str, u32> = Registry::new("node-a");
+    /// # let pinned = registry.pin();
+    /// pinned.insert("x", Child::new("first").on("node-a", 1));
+    /// let error = pinned.try_insert("x", Child::new("second").on("node-a", 2)).unwrap_err();
+    /// let (id, child, current) = error.into_parts();
+    /// assert_eq!((id.as_str(), *child.spec(), *current.spec()), ("x", "second", "first"));
+    /// ```
     #[allow(clippy::type_complexity)]
     #[must_use = "the child is dropped if it is not used"]
     pub fn into_parts(self) -> (K, Child<S, P, M>, &'g Entry<S, P, M, K>) {
@@ -203,17 +247,47 @@ pub struct Taken<S, P, M = (), K = ChildId> {
 
 impl<S, P, M, K> Taken<S, P, M, K> {
     /// The id that is taken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use process_registry::{Child, Registry};
+    /// # let registry: Registry<&str, u32> = Registry::new("node-a");
+    /// registry.insert("x", Child::new("first").on("node-a", 1));
+    /// let error = registry.try_insert("x", Child::new("second").on("node-a", 2)).unwrap_err();
+    /// assert_eq!(error.id(), "x");
+    /// ```
     #[must_use]
     pub const fn id(&self) -> &K {
         &self.id
     }
 
     /// The child that was not inserted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use process_registry::{Child, Registry};
+    /// # let registry: Registry<&str, u32> = Registry::new("node-a");
+    /// registry.insert("x", Child::new("first").on("node-a", 1));
+    /// let error = registry.try_insert("x", Child::new("second").on("node-a", 2)).unwrap_err();
+    /// assert_eq!(error.child().spec(), &"second");
+    /// ```
     pub const fn child(&self) -> &Child<S, P, M> {
         &self.child
     }
 
     /// The entry that has the id.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use process_registry::{Child, Registry};
+    /// # let registry: Registry<&str, u32> = Registry::new("node-a");
+    /// registry.insert("x", Child::new("first").on("node-a", 1));
+    /// let error = registry.try_insert("x", Child::new("second").on("node-a", 2)).unwrap_err();
+    /// assert_eq!(error.holder().spec(), &"first");
+    /// ```
     #[must_use]
     pub const fn holder(&self) -> &OwnedEntry<S, P, M, K> {
         &self.holder
@@ -221,6 +295,17 @@ impl<S, P, M, K> Taken<S, P, M, K> {
 
     /// The id, the child that was not inserted, and the entry that has the id.
     // An alias would hide what the parts are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use process_registry::{Child, Registry};
+    /// # let registry: Registry<&str, u32> = Registry::new("node-a");
+    /// registry.insert("x", Child::new("first").on("node-a", 1));
+    /// let error = registry.try_insert("x", Child::new("second").on("node-a", 2)).unwrap_err();
+    /// let (id, child, holder) = error.into_parts();
+    /// assert_eq!((id.as_str(), *child.spec(), *holder.spec()), ("x", "second", "first"));
+    /// ```
     #[allow(clippy::type_complexity)]
     #[must_use = "the child is dropped if it is not used"]
     pub fn into_parts(self) -> (K, Child<S, P, M>, OwnedEntry<S, P, M, K>) {
@@ -242,6 +327,123 @@ impl<S, P, M, K: fmt::Debug> fmt::Display for Taken<S, P, M, K> {
 }
 
 impl<S, P, M, K: fmt::Debug> Error for Taken<S, P, M, K> {}
+
+/// Handlers could not be registered, for some of their ids are taken; see
+/// [`Hooks::register_all`](crate::Hooks::register_all).
+///
+/// # Examples
+///
+/// ```
+/// use process_registry::{Handler, HookKey, Hooks};
+///
+/// let hooks: Hooks<u32> = Hooks::new();
+/// hooks.register(HookKey::ChildRegistered, Handler::new("a", |_| {}))?;
+///
+/// let handlers = ["a", "b"].map(|id| Handler::new(id, |_| {}));
+/// let error = hooks.register_all(HookKey::ChildRegistered, handlers).unwrap_err();
+/// assert_eq!(error.to_string(), r#"duplicate handler ids for ChildRegistered: "a""#);
+/// assert_eq!(error.key(), HookKey::ChildRegistered);
+/// assert_eq!(error.ids(), ["a"]);
+/// assert_eq!(error.handlers().len(), 2);
+///
+/// let (ids, handlers) = error.into_parts();
+/// let rest = handlers.into_iter().filter(|handler| !ids.iter().any(|id| id == handler.id()));
+/// hooks.register_all(HookKey::ChildRegistered, rest)?;
+/// # Ok::<(), process_registry::DuplicateHandlers<u32>>(())
+/// ```
+pub struct DuplicateHandlers<P, K = ChildId> {
+    pub(crate) key: HookKey,
+    pub(crate) ids: Vec<String>,
+    pub(crate) handlers: Vec<Handler<P, K>>,
+}
+
+impl<P, K> DuplicateHandlers<P, K> {
+    /// The key they were to be registered for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use process_registry::{Handler, HookKey, Hooks};
+    /// # let hooks: Hooks<u32> = Hooks::new();
+    /// let twins = ["log", "log"].map(|id| Handler::new(id, |_| {}));
+    /// let error = hooks.register_all(HookKey::ChildRegistered, twins).unwrap_err();
+    /// assert_eq!(error.key(), HookKey::ChildRegistered);
+    /// ```
+    #[must_use]
+    pub const fn key(&self) -> HookKey {
+        self.key
+    }
+
+    /// Every id that was taken, or occurred more than once; each once, in the order given.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use process_registry::{Handler, HookKey, Hooks};
+    /// # let hooks: Hooks<u32> = Hooks::new();
+    /// let twins = ["log", "log"].map(|id| Handler::new(id, |_| {}));
+    /// let error = hooks.register_all(HookKey::ChildRegistered, twins).unwrap_err();
+    /// assert_eq!(error.ids(), ["log"]);
+    /// ```
+    #[must_use]
+    pub fn ids(&self) -> &[String] {
+        &self.ids
+    }
+
+    /// All the handlers that were given, in their order; none was registered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use process_registry::{Handler, HookKey, Hooks};
+    /// # let hooks: Hooks<u32> = Hooks::new();
+    /// let twins = ["log", "log"].map(|id| Handler::new(id, |_| {}));
+    /// let error = hooks.register_all(HookKey::ChildRegistered, twins).unwrap_err();
+    /// assert_eq!(error.handlers().len(), 2);
+    /// ```
+    pub fn handlers(&self) -> &[Handler<P, K>] {
+        &self.handlers
+    }
+
+    /// The duplicate ids, and all the handlers that were given.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use process_registry::{Handler, HookKey, Hooks};
+    /// # let hooks: Hooks<u32> = Hooks::new();
+    /// let twins = ["log", "log"].map(|id| Handler::new(id, |_| {}));
+    /// let error = hooks.register_all(HookKey::ChildRegistered, twins).unwrap_err();
+    /// let (ids, handlers) = error.into_parts();
+    /// assert_eq!((ids.len(), handlers.len()), (1, 2));
+    /// ```
+    #[must_use = "the handlers are dropped if they are not used"]
+    pub fn into_parts(self) -> (Vec<String>, Vec<Handler<P, K>>) {
+        (self.ids, self.handlers)
+    }
+}
+
+impl<P, K> fmt::Debug for DuplicateHandlers<P, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DuplicateHandlers")
+            .field("key", &self.key)
+            .field("ids", &self.ids)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<P, K> fmt::Display for DuplicateHandlers<P, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "duplicate handler ids for {:?}: ", self.key)?;
+        for (at, id) in self.ids.iter().enumerate() {
+            let separator = if at == 0 { "" } else { ", " };
+            write!(f, "{separator}{id:?}")?;
+        }
+        Ok(())
+    }
+}
+
+impl<P, K> Error for DuplicateHandlers<P, K> {}
 
 #[cfg(test)]
 mod tests {

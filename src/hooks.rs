@@ -1,7 +1,6 @@
 //! Callbacks on registration and unregistration, and the options of a write.
 
 use std::any::Any;
-use std::error::Error;
 use std::fmt;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
@@ -11,6 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use smol_str::SmolStr;
 
+use crate::error::DuplicateHandlers;
 use crate::name::{ChildId, Node};
 
 /// What a handler is registered for.
@@ -74,18 +74,57 @@ impl<'a, P, K> Event<'a, P, K> {
     }
 
     /// What happened: the key the handler was registered for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use process_registry::{Child, Event, Handler, HookKey, Hooks, Registry, WriteOptions};
+    /// # let registry: Registry<&str, u32> = Registry::new("node-a");
+    /// # let hooks = Hooks::new();
+    /// let check = |event: &Event<'_, u32>| assert_eq!(event.kind(), HookKey::ChildRegistered);
+    /// hooks.register(HookKey::ChildRegistered, Handler::new("check", check))?;
+    /// let options = WriteOptions::new().hooks(&hooks);
+    /// registry.insert_with("worker", Child::new("spec").on("node-a", 1), options);
+    /// # Ok::<(), process_registry::DuplicateHandlers<u32>>(())
+    /// ```
     #[must_use]
     pub const fn kind(&self) -> HookKey {
         self.kind
     }
 
     /// The id of the child.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use process_registry::{Child, Event, Handler, HookKey, Hooks, Registry, WriteOptions};
+    /// # let registry: Registry<&str, u32> = Registry::new("node-a");
+    /// # let hooks = Hooks::new();
+    /// let check = |event: &Event<'_, u32>| assert_eq!(event.id(), "worker");
+    /// hooks.register(HookKey::ChildRegistered, Handler::new("check", check))?;
+    /// let options = WriteOptions::new().hooks(&hooks);
+    /// registry.insert_with("worker", Child::new("spec").on("node-a", 1), options);
+    /// # Ok::<(), process_registry::DuplicateHandlers<u32>>(())
+    /// ```
     #[must_use]
     pub const fn id(&self) -> &'a K {
         self.id
     }
 
     /// The bindings concerned: those that came, or those that went. Never empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use process_registry::{Child, Event, Handler, HookKey, Hooks, Registry, WriteOptions};
+    /// # let registry: Registry<&str, u32> = Registry::new("node-a");
+    /// # let hooks = Hooks::new();
+    /// let check = |event: &Event<'_, u32>| assert_eq!(event.bindings(), [("node-a".into(), 1)]);
+    /// hooks.register(HookKey::ChildRegistered, Handler::new("check", check))?;
+    /// let options = WriteOptions::new().hooks(&hooks);
+    /// registry.insert_with("worker", Child::new("spec").on("node-a", 1), options);
+    /// # Ok::<(), process_registry::DuplicateHandlers<u32>>(())
+    /// ```
     #[must_use]
     pub const fn bindings(&self) -> &'a [(Node, P)] {
         self.bindings
@@ -95,12 +134,38 @@ impl<'a, P, K> Event<'a, P, K> {
     /// another has ended, or that replaces its entry, has the greater. Only of two registrations
     /// under way at once, with a removal between their entries, may the later entry have the
     /// smaller number.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use process_registry::{Child, Event, Handler, HookKey, Hooks, Registry, WriteOptions};
+    /// # let registry: Registry<&str, u32> = Registry::new("node-a");
+    /// # let hooks = Hooks::new();
+    /// let check = |event: &Event<'_, u32>| assert!(event.incarnation() > 0);
+    /// hooks.register(HookKey::ChildRegistered, Handler::new("check", check))?;
+    /// let options = WriteOptions::new().hooks(&hooks);
+    /// registry.insert_with("worker", Child::new("spec").on("node-a", 1), options);
+    /// # Ok::<(), process_registry::DuplicateHandlers<u32>>(())
+    /// ```
     #[must_use]
     pub const fn incarnation(&self) -> u64 {
         self.incarnation
     }
 
     /// The version of the entry within its incarnation: a later change has a greater one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use process_registry::{Child, Event, Handler, HookKey, Hooks, Registry, WriteOptions};
+    /// # let registry: Registry<&str, u32> = Registry::new("node-a");
+    /// # let hooks = Hooks::new();
+    /// let check = |event: &Event<'_, u32>| assert_eq!(event.version(), 1);
+    /// hooks.register(HookKey::ChildRegistered, Handler::new("check", check))?;
+    /// let options = WriteOptions::new().hooks(&hooks);
+    /// registry.insert_with("worker", Child::new("spec").on("node-a", 1), options);
+    /// # Ok::<(), process_registry::DuplicateHandlers<u32>>(())
+    /// ```
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.version
@@ -477,81 +542,6 @@ pub(crate) fn discard(panic: Box<dyn Any + Send>) {
         mem::forget(next);
     }
 }
-
-/// Handlers could not be registered, for some of their ids are taken; see [`Hooks::register_all`].
-///
-/// # Examples
-///
-/// ```
-/// use process_registry::{Handler, HookKey, Hooks};
-///
-/// let hooks: Hooks<u32> = Hooks::new();
-/// hooks.register(HookKey::ChildRegistered, Handler::new("a", |_| {}))?;
-///
-/// let handlers = ["a", "b"].map(|id| Handler::new(id, |_| {}));
-/// let error = hooks.register_all(HookKey::ChildRegistered, handlers).unwrap_err();
-/// assert_eq!(error.to_string(), r#"duplicate handler ids for ChildRegistered: "a""#);
-/// assert_eq!(error.key(), HookKey::ChildRegistered);
-/// assert_eq!(error.ids(), ["a"]);
-/// assert_eq!(error.handlers().len(), 2);
-///
-/// let (ids, handlers) = error.into_parts();
-/// let rest = handlers.into_iter().filter(|handler| !ids.iter().any(|id| id == handler.id()));
-/// hooks.register_all(HookKey::ChildRegistered, rest)?;
-/// # Ok::<(), process_registry::DuplicateHandlers<u32>>(())
-/// ```
-pub struct DuplicateHandlers<P, K = ChildId> {
-    key: HookKey,
-    ids: Vec<String>,
-    handlers: Vec<Handler<P, K>>,
-}
-
-impl<P, K> DuplicateHandlers<P, K> {
-    /// The key they were to be registered for.
-    #[must_use]
-    pub const fn key(&self) -> HookKey {
-        self.key
-    }
-
-    /// Every id that was taken, or occurred more than once; each once, in the order given.
-    #[must_use]
-    pub fn ids(&self) -> &[String] {
-        &self.ids
-    }
-
-    /// All the handlers that were given, in their order; none was registered.
-    pub fn handlers(&self) -> &[Handler<P, K>] {
-        &self.handlers
-    }
-
-    /// The duplicate ids, and all the handlers that were given.
-    #[must_use = "the handlers are dropped if they are not used"]
-    pub fn into_parts(self) -> (Vec<String>, Vec<Handler<P, K>>) {
-        (self.ids, self.handlers)
-    }
-}
-
-impl<P, K> fmt::Debug for DuplicateHandlers<P, K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DuplicateHandlers")
-            .field("key", &self.key)
-            .field("ids", &self.ids)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<P, K> fmt::Display for DuplicateHandlers<P, K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "duplicate handler ids for {:?}: ", self.key)?;
-        for (at, id) in self.ids.iter().enumerate() {
-            let separator = if at == 0 { "" } else { ", " };
-            write!(f, "{separator}{id:?}")?;
-        }
-        Ok(())
-    }
-}
-
-impl<P, K> Error for DuplicateHandlers<P, K> {}
 
 /// The options of a write: a time to live, hooks.
 ///

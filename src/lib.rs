@@ -41,6 +41,19 @@
 //! a pin that is held for long holds back the memory of everything that is removed meanwhile. To
 //! keep an entry, [`share`](Entry::share) it.
 //!
+//! # More
+//!
+//! The [`guide`] has a chapter on each subject: which types to choose, what to hold and for how long,
+//! updates and their retries, hooks, expiry, queries, memory, and how to come from a `DashMap` with
+//! index maps or from ProcessHub.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! - `serde`: a registry can be saved by any format that serde has, and restored: `Snapshot` has the
+//!   details.
+//!
 //! # How it works
 //!
 //! The [`design`] page has the protocol, its invariants, the ordering of every atomic and the
@@ -56,6 +69,8 @@ pub mod design;
 mod entry;
 mod error;
 mod expiry;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod hooks;
 mod iter;
 mod janitor;
@@ -68,6 +83,8 @@ mod raw;
 mod registration;
 mod registry;
 mod scope;
+#[cfg(feature = "serde")]
+mod snapshot;
 mod state;
 mod striped;
 mod sweep;
@@ -93,6 +110,9 @@ pub use self::name::{ChildId, IntoId, Node, Tag};
 pub use self::pinned::Pinned;
 pub use self::registration::Registration;
 pub use self::scope::{Global, Local, Scope};
+#[cfg(feature = "serde")]
+#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
+pub use self::snapshot::{IntoChildren, Snapshot};
 pub use self::state::Registry;
 #[cfg(process_registry_failpoints)]
 #[doc(hidden)]

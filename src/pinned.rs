@@ -18,7 +18,8 @@ use crate::sync::Guard;
 /// The fast path: one pin serves many operations, and what they return is borrowed from the registry for as
 /// long as it is in use, without a copy and without writing anything. It is not a lock; it blocks nobody. But
 /// while it lives nothing that is removed from any registry can be freed: keep it for a loop, not for an
-/// hour, or [`refresh`](Self::refresh) it now and then. It stays on its thread.
+/// hour, or [`refresh`](Self::refresh) it now and then. It stays on its thread, for it is the thread that is
+/// pinned: a future that holds one across `.await` is not `Send`.
 ///
 /// There is no `update` here: its closure runs unpinned, so it is
 /// [the registry's](crate::Registry::update). Predicates, handlers and whatever else is given to an
@@ -96,7 +97,8 @@ impl<'r, S, P, M, K, H> Pinned<'r, S, P, M, K, H> {
     /// Ends the pin and begins a new one, so that what was removed meanwhile can be freed.
     ///
     /// Nothing that was read before can be in use any more: the borrow checker sees to it. If this pin has
-    /// written, a few things that are due are dropped here.
+    /// written, a few things that are due are dropped here. While the thread holds another pin this lets go
+    /// of nothing.
     ///
     /// # Examples
     ///

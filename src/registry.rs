@@ -201,6 +201,8 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
 
     /// For how many entries, roughly, there is room before the table grows.
     ///
+    /// Somewhat less than [`len`](Self::len) while the table is fuller than it is meant to be.
+    ///
     /// # Examples
     ///
     /// ```

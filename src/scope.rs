@@ -26,6 +26,15 @@ use crate::state::Registry;
 /// ```
 pub trait Scope: sealed::List + fmt::Debug {
     /// What is listed of each child.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use process_registry::{ChildId, Local, Registry, Scope};
+    /// # let registry: Registry<&str, u32> = Registry::new("node-a");
+    /// let pids: Vec<<Local as Scope>::Item<ChildId, u32>> = registry.process_list(Local);
+    /// assert_eq!(pids, [] as [(ChildId, u32); 0]);
+    /// ```
     type Item<K, P>;
 }
 

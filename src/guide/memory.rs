@@ -1,0 +1,177 @@
+//! Memory: when it is freed, when destructors run, and what a long pin costs.
+//!
+//! # What takes memory
+//!
+//! - **Entries**, one allocation each: id, specification, bindings, tags and metadata, as far as they
+//!   lie inline, and what the indexes have to know about it. One binding, two tags, and names of up to
+//!   23 bytes lie inline. What `size_of` says of your `Entry` is the size of that allocation.
+//! - **The table**: a bucket of one cache line for every four entries it is meant for.
+//! - **Member sets**: eight bytes for each tag and each node of an entry, and some for each set.
+//! - **Limbo**: what was removed and not yet freed.
+//!
+//! ```
+//! use process_registry::{Entry, Registry};
+//!
+//! assert!(size_of::<Entry<&str, u32>>() <= 320); // most of it room for names, and for one binding
+//! let registry: Registry<&str, u32> = Registry::builder("node-a").capacity(1_000_000).build();
+//! assert!(registry.capacity() >= 1_000_000); // 16 MiB and more of buckets
+//! ```
+//!
+//! # The life of what is removed
+//!
+//! What a write removes or replaces is *unlinked* first: from then on nobody finds it. Somebody may
+//! still be reading it, so it goes into limbo, with the others of its batch. When every pin that was
+//! held then has been given up it is due: later writes drop it, each of them as many things as it has
+//! removed itself and a few more. (Time is counted in coarse epochs, so a pin that begins just after a
+//! removal may hold it back like one from before.) So
+//!
+//! - reads free nothing and run no destructor;
+//! - no write pays at once for the garbage of others;
+//! - without writes, what is in limbo stays there until somebody calls
+//!   [`collect`](crate::Registry::collect) or [`purge_expired`](crate::Registry::purge_expired).
+//!
+//! **After a few calls of `collect` without old pins, everything that was removed before has been
+//! dropped**, but for what an [`OwnedEntry`](crate::OwnedEntry) keeps. A thread that holds a pin itself
+//! frees nothing in `collect`.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use process_registry::{Child, Registry};
+//!
+//! let registry: Registry<Arc<()>, u32> = Registry::new("node-a");
+//! let spec = Arc::new(());
+//! for round in 0..20_000 {
+//!     registry.insert("worker", Child::new(Arc::clone(&spec)).on("node-a", round));
+//! }
+//! let alive = Arc::strong_count(&spec) - 1;
+//! assert!(alive < 1_000, "writes alone keep limbo small, not {alive}");
+//!
+//! for _ in 0..4 {
+//!     registry.collect();
+//! }
+//! assert_eq!(Arc::strong_count(&spec) - 1, 1); // the one that is there
+//! ```
+//!
+//! # What a long pin costs
+//!
+//! One pin, held by anyone, keeps **everything** that is removed meanwhile, in all registries of the
+//! process: `writes × size of an entry`, and whatever the entries own.
+//!
+//! ```
+//! use std::sync::{Arc, mpsc};
+//! use process_registry::{Child, Registry};
+//!
+//! let registry: Registry<Arc<()>, u32> = Registry::new("node-a");
+//! let spec = Arc::new(());
+//! let alive = || Arc::strong_count(&spec) - 1;
+//!
+//! std::thread::scope(|scope| {
+//!     let (pinned, when_pinned) = mpsc::channel();
+//!     let (unpin, when_to_unpin) = mpsc::channel::<()>();
+//!     let registry = &registry;
+//!     scope.spawn(move || {
+//!         let pin = registry.pin(); // it reads nothing at all
+//!         pinned.send(()).unwrap();
+//!         when_to_unpin.recv().unwrap();
+//!         drop(pin);
+//!     });
+//!
+//!     when_pinned.recv().unwrap();
+//!     for round in 0..20_000 {
+//!         registry.insert("worker", Child::new(Arc::clone(&spec)).on("node-a", round));
+//!     }
+//!     registry.collect();
+//!     assert_eq!(alive(), 20_000); // every version that there has been
+//!     unpin.send(()).unwrap();
+//! });
+//!
+//! for _ in 0..4 {
+//!     registry.collect();
+//! }
+//! assert_eq!(alive(), 1);
+//! ```
+//!
+//! At 100,000 changes a second and 300 bytes an entry, a pin of a millisecond holds back 30 kB, one of
+//! a second 30 MB, and one of a minute 1.8 GB. Lookups are not slower for that, nor are writes: a pin
+//! delays nobody. When it ends, later writes work the rest off bit by bit.
+//!
+//! A thread that is put to sleep by the system while it is pinned is a long pin too. So do not pin
+//! around blocking calls. [`refresh`](crate::Pinned::refresh) ends a pin and begins another; what was
+//! removed just before may have to wait for the next one.
+//!
+//! An [`OwnedEntry`](crate::OwnedEntry) that is kept costs that one entry, whole, and nothing else.
+//!
+//! # Destructors are deferred
+//!
+//! The values of a removed child are dropped by whichever thread writes or collects when they are due.
+//! So **nothing urgent should depend on a drop**. A receiver does not learn from a `delete` that its
+//! sender is gone; tell it:
+//!
+//! ```
+//! use std::sync::mpsc::{Sender, TryRecvError, channel};
+//! use process_registry::{Child, Registry};
+//!
+//! enum Order {
+//!     Stop,
+//! }
+//!
+//! let registry: Registry<&str, Sender<Order>> = Registry::new("node-a");
+//! let (sender, receiver) = channel();
+//! registry.insert("worker", Child::new("spec").on("node-a", sender));
+//!
+//! if let Some(worker) = registry.delete("worker") {
+//!     for sender in worker.pids() {
+//!         let _ = sender.send(Order::Stop);
+//!     }
+//! }
+//! assert!(matches!(receiver.try_recv(), Ok(Order::Stop))); // at once
+//! while !matches!(receiver.try_recv(), Err(TryRecvError::Disconnected)) {
+//!     registry.collect(); // and the end of the channel when the sender is dropped
+//! }
+//! ```
+//!
+//! A destructor may call the registry. If it panics, the panic reaches the call that was freeing:
+//! nothing is poisoned, and the write of that call stands.
+//!
+//! # Giving memory back
+//!
+//! | | |
+//! |---|---|
+//! | of removed entries | after their drop some of it is kept for new entries, the rest goes back to the allocator |
+//! | of tags and nodes without members | freed like entries |
+//! | of the table | grows by itself, piece by piece, while everybody goes on; [`reserve`](crate::Registry::reserve) does so beforehand, [`shrink_to_fit`](crate::Registry::shrink_to_fit) gives back what so few entries do not need |
+//!
+//! ```
+//! # use process_registry::{Child, Registry};
+//! # let registry: Registry<&str, u32, (), u32> = Registry::new("node-a");
+//! for id in 0..10_000 {
+//!     registry.insert(id, Child::new("spec").on("node-a", id));
+//! }
+//! registry.clear_all();
+//! assert!(registry.capacity() > 5_000); // it is empty and keeps its room
+//! registry.shrink_to_fit();
+//! assert!(registry.capacity() < 100);
+//! ```
+//!
+//! # The end of a registry
+//!
+//! When a registry is dropped, every entry that nobody owns is dropped before `drop` returns, those in
+//! limbo included. An [`OwnedEntry`](crate::OwnedEntry) lives on by itself; a
+//! [`Registration`](crate::Registration) is lost and does nothing.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use process_registry::{Child, Registry};
+//!
+//! let registry: Registry<Arc<()>, u32> = Registry::new("node-a");
+//! let spec = Arc::new(());
+//! for id in ["a", "b", "c"] {
+//!     registry.insert(id, Child::new(Arc::clone(&spec)).on("node-a", 1));
+//! }
+//! registry.delete("a");
+//! let kept = registry.get_owned("b");
+//! drop(registry);
+//! assert_eq!(Arc::strong_count(&spec), 2); // ours, and that of what is kept
+//! drop(kept);
+//! assert_eq!(Arc::strong_count(&spec), 1);
+//! ```
