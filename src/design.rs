@@ -1,7 +1,7 @@
 //! How it works: words and states, invariants, orderings, linearization points.
 //!
 //! This page is for those who read the source before they trust it. The source cites it: `I1` to
-//! `I12` are the invariants, `O1` to `O15` the orderings, `L1` to `L9` the linearization points.
+//! `I12` are the invariants, `O1` to `O16` the orderings, `L1` to `L9` the linearization points.
 //!
 //! # 1. Shape
 //!
@@ -113,7 +113,7 @@
 //!    gets nothing is written by none of them, however late.
 //! 5. Set MIGRATED on the sources, in order.
 //!
-//! A write that meets a successor migrates its own group and one chunk of sixteen others. Chunks
+//! A write that meets a successor migrates its own group and one chunk of four others. Chunks
 //! are handed out by a cursor; after the first round, helpers look for those that a stalled one
 //! left unfinished. When all are done, one compare-and-swap moves the root, and its winner retires
 //! the old table.
@@ -146,8 +146,12 @@
 //!   the one who closed it, in this order; a claim that meets a closed set takes it out of the
 //!   directory itself and begins again. A chunk without members closes the same way (bitmap → all
 //!   ones) and leaves its array.
-//! - **The hint** is the lowest index of the array that may have room. Whoever raises it looks again
-//!   at what it raised it past; whoever makes room lowers it.
+//! - **A claim** looks for room from where the last one found some, round and round within the lowest
+//!   chunks that have a quarter more slots than the set has members. So it finds a slot after a few
+//!   chunks at most on average, in a set of any size, and chunks beyond, from times when there were
+//!   more members, run empty. Nothing but speed hangs on where it begins. (The lowest index that may
+//!   have room, kept as a hint, makes an insert after a random removal look at a sixth of all chunks
+//!   on average: `tests/cost` of the registry counts them.)
 //!
 //! # 4. Reclamation
 //!
@@ -207,10 +211,11 @@
 //! | O9 | member slot | store / scan | Relaxed | ordered by the primary's CAS for those it matters to; any other value yields nothing |
 //! | O10 | bitmap | claim, clear, close / load | AcqRel / Acquire | one winner for a bit |
 //! | O11 | `live`, `count` | all | AcqRel | the modification order of one word decides |
-//! | O12 | chunk pointer, segments, hint, top | publish / load | AcqRel / Acquire | the chunk's words; room made against hint raised |
+//! | O12 | chunk pointer, segments, top | publish / load | AcqRel / Acquire | the chunk's words; the end of the array, raised before a chunk is linked |
 //! | O13 | entry count | up / down | Relaxed / Release, then an Acquire load at zero | as `Arc` |
 //! | O14 | batch flag | raise / poll | Release / Acquire | pinned reads before the free |
 //! | O15 | shelf | put / take | Release / Acquire | its contents |
+//! | O16 | note of a resize (feature `tracing`) | note / take | Release / Acquire | the note, and those before it |
 //!
 //! # 7. Linearization points
 //!

@@ -13,6 +13,7 @@
 //! | [`expiry`] | How do children expire, how is a lease kept, how is that tested without sleeping? |
 //! | [`queries`] | How are children counted, listed and found by tag and node, and what is guaranteed? |
 //! | [`memory`] | When is memory freed, when do destructors run, and what does a long pin cost? |
+//! | [`observing`] | Which figures and events are there, and how is a pin that is stuck found? |
 //! | [`migration`] | How to come from a `DashMap` with index maps beside it, and which races go away? |
 //! | [`process_hub`] | Where is each function of ProcessHub's `ProcessRegistry`, and what differs? |
 //!
@@ -66,6 +67,7 @@ pub mod hooks;
 pub mod ids;
 pub mod memory;
 pub mod migration;
+pub mod observing;
 pub mod pins;
 pub mod process_hub;
 pub mod queries;

@@ -12,6 +12,7 @@ use smol_str::SmolStr;
 
 use crate::error::DuplicateHandlers;
 use crate::name::{ChildId, Node};
+use crate::trace::handler_panicked;
 
 /// What a handler is registered for.
 ///
@@ -488,6 +489,7 @@ impl<P, K> Hooks<P, K> {
         for handler in list.iter() {
             let call = AssertUnwindSafe(|| (handler.callback)(event));
             if let Err(panic) = panic::catch_unwind(call) {
+                handler_panicked(&handler.id, event.kind, &*panic);
                 match first {
                     None => first = Some(panic),
                     Some(_) => discard(panic),

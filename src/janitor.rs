@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::hooks::discard;
 use crate::registry::Registry;
+use crate::trace::Log;
 
 /// A thread that calls [`Registry::purge_expired`] at an interval, until it is stopped or dropped.
 ///
@@ -134,10 +135,13 @@ impl Janitor {
         K: Hash + Eq + Clone + Send + Sync + 'static,
         H: BuildHasher + Send + Sync + 'static,
     {
+        let log = Log::new(registry.local_node());
         let registry = Arc::downgrade(&registry);
-        Self::spawn_sweeping(interval, move || match registry.upgrade() {
+        Self::spawn_logging(log, interval, move |log| match registry.upgrade() {
             Some(registry) => {
-                registry.purge_expired();
+                let swept = registry.purge_expired();
+                drop(registry);
+                log.swept(swept);
                 true
             }
             None => false,
@@ -146,9 +150,10 @@ impl Janitor {
 
     /// Starts a thread that calls `sweep` at the interval, until it is stopped or `sweep` returns
     /// `false`.
-    fn spawn_sweeping(
+    fn spawn_logging(
+        log: Log,
         interval: Duration,
-        mut sweep: impl FnMut() -> bool + Send + 'static,
+        mut sweep: impl FnMut(&Log) -> bool + Send + 'static,
     ) -> Self {
         let interval = interval.max(Self::SHORTEST_INTERVAL);
         let shared = Arc::<Shared>::default();
@@ -156,19 +161,22 @@ impl Janitor {
         let thread = thread::Builder::new()
             .name("process-janitor".to_owned())
             .spawn(move || {
+                log.began(interval);
                 while own.sleep(interval) {
                     // A panic leaves `sweep` as it was: all it captures is a weak reference. The
                     // registry withstands panics of the user's code anywhere.
-                    match panic::catch_unwind(AssertUnwindSafe(&mut sweep)) {
+                    match panic::catch_unwind(AssertUnwindSafe(|| sweep(&log))) {
                         Ok(true) => {}
                         Ok(false) => break,
                         Err(panic) => {
                             let message = message(&*panic);
-                            own.lock().last_panic = Some(message);
+                            own.lock().last_panic = Some(message.clone());
+                            log.panicked(&message);
                             discard(panic);
                         }
                     }
                 }
+                log.ended();
             })
             .expect("the operating system refused a thread for the janitor");
         Self { shared, thread: Some(thread) }
@@ -266,7 +274,7 @@ impl fmt::Debug for Janitor {
 }
 
 /// The message of a panic, as far as it has one.
-fn message(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
     match (panic.downcast_ref::<&'static str>(), panic.downcast_ref::<String>()) {
         (Some(message), _) => (*message).to_owned(),
         (None, Some(message)) => message.clone(),
@@ -287,6 +295,15 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3600);
     /// Longer than anything here takes, shorter than `LONG`.
     const PATIENCE: Duration = Duration::from_secs(60);
+
+    impl Janitor {
+        fn spawn_sweeping(
+            interval: Duration,
+            mut sweep: impl FnMut() -> bool + Send + 'static,
+        ) -> Self {
+            Self::spawn_logging(Log::new(&"here".into()), interval, move |_| sweep())
+        }
+    }
 
     fn wait_until(mut condition: impl FnMut() -> bool) {
         let start = Instant::now();

@@ -51,8 +51,12 @@
 //!
 //! None is on by default.
 //!
+//! - `metrics`: the figures of a registry at a moment, to be exported: its sizes, and how much garbage
+//!   waits for how long, which shows a pin that is stuck. See [`guide::observing`].
 //! - `serde`: a registry can be saved by any format that serde has, and restored: `Snapshot` has the
 //!   details.
+//! - `tracing`: subscribers of that crate are told of resizes, purges, sweeps, and panics of handlers.
+//!   See [`guide::observing`].
 //!
 //! # How it works
 //!
@@ -74,6 +78,8 @@ pub mod guide;
 mod hooks;
 mod iter;
 mod janitor;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod name;
 mod pinned;
 #[cfg(test)]
@@ -89,6 +95,7 @@ mod state;
 mod striped;
 mod sweep;
 mod sync;
+mod trace;
 mod write;
 
 pub use equivalent::Equivalent;
@@ -106,6 +113,9 @@ pub use self::error::{DuplicateHandlers, NoChild, Occupied, Taken, UpdateError};
 pub use self::hooks::{Event, Handler, HookKey, Hooks, WriteOptions};
 pub use self::iter::{ByNode, ByTag, GetMany, Iter};
 pub use self::janitor::Janitor;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub use self::metrics::Metrics;
 pub use self::name::{ChildId, IntoId, Node, Tag};
 pub use self::pinned::Pinned;
 pub use self::registration::Registration;

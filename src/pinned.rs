@@ -111,20 +111,26 @@ impl<'r, S, P, M, K, H> Pinned<'r, S, P, M, K, H> {
     ///     pinned.refresh();
     /// }
     /// ```
+    #[inline]
     pub fn refresh(&mut self) {
-        let store = &self.registry.store;
         match &mut self.guard {
             Some(guard) if !self.wrote.get() => guard.repin(),
-            guard => {
-                *guard = None;
-                // Destructors may panic; the pin must be back whatever happens.
-                let freed = panic::catch_unwind(AssertUnwindSafe(|| store.reclaim()));
-                *guard = Some(store.pin());
-                self.wrote.set(false);
-                if let Err(panic) = freed {
-                    panic::resume_unwind(panic);
-                }
-            }
+            _ => self.refresh_after_writes(),
+        }
+    }
+
+    /// Out of line: the loops that refresh a pin are mostly those that read.
+    #[cold]
+    #[inline(never)]
+    fn refresh_after_writes(&mut self) {
+        let registry = self.registry;
+        self.guard = None;
+        // Destructors may panic; the pin must be back whatever happens.
+        let freed = panic::catch_unwind(AssertUnwindSafe(|| registry.settle()));
+        self.guard = Some(registry.store.pin());
+        self.wrote.set(false);
+        if let Err(panic) = freed {
+            panic::resume_unwind(panic);
         }
     }
 
@@ -241,7 +247,7 @@ impl<S, P, M, K, H> Drop for Pinned<'_, S, P, M, K, H> {
     fn drop(&mut self) {
         self.guard = None;
         if self.wrote.get() {
-            self.registry.store.reclaim();
+            self.registry.settle();
         }
     }
 }

@@ -232,7 +232,7 @@ impl<S, P, M, K, H> Drop for Lease<S, P, M, K, H> {
         if let Some(registry) = self.give_up() {
             // Not shared, so that nothing of the user's is dropped here, where a panic may be unwinding.
             registry.take_incarnation(self.hash, self.incarnation, &registry.store.pin());
-            registry.store.reclaim();
+            registry.settle();
         }
     }
 }

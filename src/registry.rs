@@ -229,6 +229,7 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
     /// ```
     pub fn reserve(&self, additional: usize) {
         self.store.reserve(additional);
+        self.tell_resizes();
     }
 
     /// Gives back table memory that so few entries do not need.
@@ -246,6 +247,7 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
     /// ```
     pub fn shrink_to_fit(&self) {
         self.store.shrink_to_fit();
+        self.tell_resizes();
     }
 
     /// Drops what was deleted or replaced and is not in use any more.
@@ -268,6 +270,7 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
     /// }
     /// ```
     pub fn collect(&self) {
+        self.tell_resizes();
         self.store.collect();
     }
 }

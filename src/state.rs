@@ -44,8 +44,11 @@ use crate::sync::{AtomicU64, Ordering};
 ///
 /// # Destructors
 ///
-/// What is deleted or replaced is dropped later, by some writer, when no pin of before is left: to close a
-/// channel at once, send a message instead. [`collect`](Self::collect) drops what is due.
+/// What is deleted or replaced is dropped later, by some writer or by the last who
+/// [owns](crate::OwnedEntry) it, once no pin of before is left. Time is counted in coarse epochs: a pin
+/// that begins just after the removal may hold it back too, until it is
+/// [refreshed](crate::Pinned::refresh) or ends.
+/// [`collect`](Self::collect) drops what is due. To close a channel at once, send a message instead.
 ///
 /// # Examples
 ///
@@ -62,11 +65,13 @@ use crate::sync::{AtomicU64, Ordering};
 /// }
 /// # Ok::<(), process_registry::NoChild>(())
 /// ```
+///
 /// # Threads
 ///
-/// A registry shares its entries as an [`Arc`](std::sync::Arc) does: it is `Send` and `Sync` if
-/// `S`, `P`, `M` and `K` are both. An [`OwnedEntry`](crate::OwnedEntry) may stay behind on one
-/// thread while the registry moves to another, so it is not enough that they are `Send`:
+/// A registry shares its entries as an [`Arc`](std::sync::Arc) does. It is `Send` if `S`, `P`, `M`
+/// and `K` are `Send` and `Sync`, and the hasher `H`, which it shares with nobody, is `Send`; it is
+/// `Sync` if they are both, and `H` is `Sync`. An [`OwnedEntry`](crate::OwnedEntry) may stay behind
+/// on one thread while the registry moves to another, so it is not enough that they are `Send`:
 ///
 /// ```compile_fail,E0277
 /// # use process_registry::Registry;

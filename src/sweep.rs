@@ -13,6 +13,9 @@ use crate::state::Registry;
 use crate::sync::Guard;
 use crate::write::{Plan, Step};
 
+/// How many members ahead of the one at hand have their lines on the way.
+const AHEAD: usize = 8;
+
 impl<S, P, M, K, H> Registry<S, P, M, K, H>
 where
     K: Hash + Eq + Clone,
@@ -61,10 +64,12 @@ where
             last = Some(*end);
             for (due, hash) in batch {
                 purged += usize::from(self.purge_one(due, hash));
-                self.store.reclaim();
+                self.settle();
             }
         }
-        self.store.collect();
+        // Before destructors run, which may panic.
+        self.tell_purge(purged);
+        self.collect();
         purged
     }
 
@@ -111,7 +116,15 @@ where
             keep(std::iter::from_fn(|| scan.next(bound, here)))
         };
         let mut changed = Vec::new();
-        for member in members {
+        for (at, member) in members.iter().enumerate() {
+            if let Some(later) = members.get(at + AHEAD) {
+                self.store.prefetch(later.block().hash());
+            }
+            if self.take_sole(member, node) {
+                changed.push(member.id().clone());
+                self.conclude(|| {});
+                continue;
+            }
             let edited = self.edit(member.id(), false, |current, _| {
                 let Some(current) = current.filter(|entry| entry.pid_on(node).is_some()) else {
                     return Plan::Leave;
@@ -130,5 +143,20 @@ where
             self.conclude(|| {});
         }
         changed
+    }
+
+    /// Removes this very entry if the node is all that it is bound to: most are, and there is nothing to
+    /// copy then.
+    fn take_sole(&self, member: &Entry<S, P, M, K>, node: &str) -> bool {
+        let [(sole, _)] = member.bindings() else { return false };
+        if *sole != node {
+            return false;
+        }
+        let guard = self.store.pin();
+        let meant = |other: &_, _: Option<&_>| ptr::eq(member, other);
+        let taken = self.apply(member.block().hash(), &guard, None, meant, |current, _| {
+            if current.is_some() { Step::Remove } else { Step::Leave(None) }
+        });
+        taken.written
     }
 }

@@ -282,10 +282,18 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
         self.store.draft(hash, id, Body::first(child, ttl, &self.clock))
     }
 
+    /// Frees a little of what is due, and tells subscribers of resizes; does neither while this thread is
+    /// pinned.
+    #[inline]
+    pub(crate) fn settle(&self) {
+        self.tell_resizes();
+        self.store.reclaim();
+    }
+
     /// Ends a write, unpinned: tells the news, then frees what is due. The latter even if a handler panics.
     pub(crate) fn conclude(&self, tell: impl FnOnce()) {
         let told = panic::catch_unwind(AssertUnwindSafe(tell));
-        self.store.reclaim();
+        self.settle();
         if let Err(panic) = told {
             panic::resume_unwind(panic);
         }

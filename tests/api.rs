@@ -16,60 +16,9 @@ use process_registry::{
     Node, Occupied, OwnedEntry, Pinned, Registry, Tag, Taken, UpdateError, WriteOptions,
 };
 
-fn send_and_sync<T: Send + Sync>() {}
 fn debug<T: Debug + ?Sized>() {}
 fn error<T: Error>() {}
 fn fused<T: FusedIterator>() {}
-
-#[test]
-fn what_holds_no_pin_is_send_and_sync() {
-    send_and_sync::<Registry<u8, u8>>();
-    send_and_sync::<Registry<u8, u8, String, (u8, u8), std::hash::RandomState>>();
-    send_and_sync::<Registry<&str, &u8, &[u8]>>();
-    send_and_sync::<Builder<u8, u8>>();
-    send_and_sync::<Entry<u8, u8>>();
-    send_and_sync::<OwnedEntry<u8, u8>>();
-    send_and_sync::<Child<u8, u8>>();
-    send_and_sync::<Hooks<u8>>();
-    send_and_sync::<Handler<u8>>();
-    send_and_sync::<Event<'_, u8>>();
-    send_and_sync::<WriteOptions<'_, u8>>();
-    send_and_sync::<(Clock, ManualClock, HookKey, Janitor)>();
-    send_and_sync::<(ChildId, Node, Tag)>();
-    send_and_sync::<Decision<u8, u8>>();
-    send_and_sync::<(NoChild, UpdateError<u8>, DuplicateHandlers<u8>)>();
-    send_and_sync::<Taken<u8, u8>>();
-}
-
-/// Does not compile if the type implements the trait: two implementations would fit.
-macro_rules! not_implemented {
-    ($trait:ident: $($type:ty),+ $(,)?) => {$({
-        trait Ambiguous<A> {
-            fn witness() {}
-        }
-        struct Implemented;
-        impl<T: ?Sized> Ambiguous<()> for T {}
-        impl<T: ?Sized + $trait> Ambiguous<Implemented> for T {}
-        <$type as Ambiguous<_>>::witness();
-    })+};
-}
-
-#[test]
-fn what_holds_a_pin_stays_on_its_thread() {
-    not_implemented!(Send: Pinned<'static, u8, u8>, EntryRef<'static, u8, u8>);
-    not_implemented!(Sync: Pinned<'static, u8, u8>);
-}
-
-#[test]
-fn what_cannot_be_shared_is_not() {
-    use std::cell::Cell;
-    use std::rc::Rc;
-    // Readers share what is in a registry, and the last owner drops it wherever it is.
-    not_implemented!(Sync: Registry<Cell<u8>, u8>, Registry<u8, Rc<u8>>, Registry<u8, u8, Cell<u8>>);
-    not_implemented!(Send: Registry<Rc<u8>, u8>, Registry<u8, u8, (), Rc<u8>>);
-    not_implemented!(Send: OwnedEntry<Cell<u8>, u8>, OwnedEntry<u8, Rc<u8>>);
-    not_implemented!(Sync: OwnedEntry<Cell<u8>, u8>, Entry<u8, Cell<u8>>);
-}
 
 #[test]
 fn everything_public_shows_itself() {

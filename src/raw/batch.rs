@@ -7,6 +7,9 @@ use super::table::{Bucket, SLOTS};
 use super::word::{Slot, Word};
 use crate::sync::Guard;
 
+/// About the size of a cache line.
+const LINE: usize = 64;
+
 /// Where the first promising word of a lookup is.
 struct Candidate<'g, E> {
     slot: &'g Slot<E>,
@@ -15,6 +18,21 @@ struct Candidate<'g, E> {
 }
 
 impl<E: Element> Index<E> {
+    /// Asks for the lines of the element that a lookup of `hash` will probably look at. The line of
+    /// its bucket should be there already.
+    #[inline]
+    pub(super) fn prefetch_element(&self, hash: u64, guard: &Guard) {
+        let (table, head, _) = self.chain(hash, guard);
+        let promising = head.matching(table.fingerprint(hash));
+        if promising != 0 {
+            let word = head.slots[promising.trailing_zeros() as usize].load();
+            let element = word.element().cast_const();
+            prefetch(element);
+            // Its places stand near its end.
+            prefetch(element.wrapping_add(1).wrapping_byte_sub(LINE));
+        }
+    }
+
     /// As `N` calls of `find`, each with its own linearization point (L1).
     ///
     /// Three rounds: ask for all bucket lines; read them and ask for the element lines that

@@ -129,12 +129,6 @@ impl<'g> ChunkRef<'g> {
         unsafe { self.chunk.byte_add(SLOTS).cast::<AtomicU64>().add(bit as usize).as_ref() }
     }
 
-    /// Whether there is no bit to be had.
-    pub(super) fn is_full(&self) -> bool {
-        // Acquire: pairs with the claims and closings it may show (O10).
-        self.head().bitmap.load(Ordering::Acquire) == FULL
-    }
-
     /// Tries to claim a slot and to write `hash` into it: `Ok(Some)` is the slot, `Ok(None)` a
     /// chunk without one, `Err` a lost race.
     pub(super) fn claim(&self, hash: u64) -> Result<Option<u32>, ()> {

@@ -2,12 +2,17 @@
 //!
 //! Pointers to chunks stand in segments that never move: four in the array itself, then four,
 //! eight, sixteen and so on, each published once. A chunk without a member is closed, unlinked
-//! and retired; its index is used again. The hint is the lowest index that may have room: nobody
-//! searches below it, so whoever makes room lowers it, and whoever raises it looks again.
+//! and retired; its index is used again.
+//!
+//! Claims go round within a *range*: the lowest chunks with a quarter more slots than the set has
+//! members, so that what goes round finds room after a few slots on average, however members come
+//! and go; and what stands beyond the range, from times when there were more, is not added to. Where
+//! the last claim found room is where the next one begins to look, and nothing but speed hangs on
+//! it.
 
 use std::ptr::{self, NonNull};
 
-use super::chunk::{Chunk, ChunkRef, Cleared, First, Further};
+use super::chunk::{Chunk, ChunkRef, Cleared, First, Further, slots_of};
 use super::limbo::Limbo;
 use super::members::MOST_CHUNKS;
 use crate::sync::{AtomicTagged, AtomicUsize, Guard, Mutant, Ordering, Step, failpoint, mutant};
@@ -29,11 +34,18 @@ fn place(index: usize) -> (usize, usize) {
     (segment, index - (INLINE << segment))
 }
 
+/// How many chunks have a quarter more slots than there are members, and at least one more.
+fn range(members: usize) -> usize {
+    let (first, further) = (slots_of(0) as usize, slots_of(1) as usize);
+    let wanted = members + members / 4 + 1;
+    1 + wanted.saturating_sub(first).div_ceil(further)
+}
+
 /// The chunks of one stripe of a set.
 #[derive(Debug)]
 pub(super) struct Chunks {
-    /// No index below has room, or somebody is about to lower it.
-    hint: AtomicUsize,
+    /// Where the last claim found room.
+    cursor: AtomicUsize,
     /// Every chunk ever linked has a lower index.
     top: AtomicUsize,
     first: [Pointer; INLINE],
@@ -43,7 +55,7 @@ pub(super) struct Chunks {
 impl Chunks {
     pub(super) fn new() -> Self {
         Chunks {
-            hint: AtomicUsize::new(0),
+            cursor: AtomicUsize::new(0),
             top: AtomicUsize::new(0),
             first: std::array::from_fn(|_| Pointer::new(ptr::null_mut())),
             directory: AtomicTagged::new(ptr::null_mut()),
@@ -116,51 +128,52 @@ impl Chunks {
         self.pointer(index).expect("the segment has just been published")
     }
 
-    /// Claims a slot in the lowest chunk that has one, and writes `hash` into it. The caller has
-    /// made sure that the set stays open.
-    pub(super) fn claim(&self, hash: u64, _guard: &Guard) -> (usize, u32) {
-        // Step 1. Acquire: pairs with the changes of the hint (O12).
-        let mut index = self.hint.load(Ordering::Acquire);
+    /// Claims a slot for one of so many members, itself included, and writes `hash` into it. The
+    /// caller has made sure that the set stays open.
+    ///
+    /// Lock-free: it looks at a chunk again only where somebody else has changed it, and beyond the
+    /// range there is always a chunk with room, or a place for a new one.
+    pub(super) fn claim(&self, hash: u64, members: usize, _guard: &Guard) -> (usize, u32) {
+        let range = range(members);
+        // Relaxed: any place will do to begin at.
+        let cursor = self.cursor.load(Ordering::Relaxed);
+        let start = if cursor < range { cursor } else { 0 };
+        let mut looked_at = 0;
         loop {
-            // Step 2.
-            // Relaxed: whether the end is reached is validated by the CAS on the pointer.
-            if index >= self.top.load(Ordering::Relaxed) {
-                // At the end. Was room made further down meanwhile?
-                let hint = self.hint.load(Ordering::Acquire);
-                if hint < index {
-                    index = hint;
-                    continue;
-                }
-            }
+            let index = if looked_at < range { (start + looked_at) % range } else { looked_at };
             let pointer = self.ensure(index);
             // Acquire: pairs with the CAS below: the chunk's words (O12).
             let seen = pointer.load(Ordering::Acquire);
             // SAFETY: read while pinned: a chunk is unlinked before it is retired (I8).
-            let Some(chunk) = (unsafe { ChunkRef::new(seen, index) }) else {
-                // Step 3.
-                if self.link(pointer, index, hash) {
-                    return (index, 0);
-                }
-                continue;
+            let bit = match unsafe { ChunkRef::new(seen, index) } {
+                Some(chunk) => match chunk.claim(hash) {
+                    Ok(Some(bit)) => bit,
+                    // Full or closed, nobody may ask which.
+                    Ok(None) => {
+                        looked_at += 1;
+                        continue;
+                    }
+                    Err(()) => continue,
+                },
+                None if self.link(pointer, index, hash) => 0,
+                None => continue,
             };
-            match chunk.claim(hash) {
-                // Step 5.
-                Ok(Some(bit)) => return (index, bit),
-                Err(()) => {}
-                // Steps 4 and 6.
-                Ok(None) => {
-                    self.raise_hint(index);
-                    index += 1;
-                }
+            if index != cursor {
+                // Relaxed: as above.
+                self.cursor.store(index, Ordering::Relaxed);
             }
+            return (index, bit);
         }
     }
 
     /// Links a new chunk with one member at an index that has none; says whether it did.
     fn link(&self, pointer: &Pointer, index: usize, hash: u64) -> bool {
         let fresh = Chunk::with_member(index, hash);
-        // Release: a scan that begins after the member's publication sees it (O12).
-        self.top.fetch_max(index + 1, Ordering::Release);
+        // Release: a scan that begins after the publication of any member of the chunk sees it, for
+        // whoever claims there has read the pointer that is set below (O12).
+        if !mutant(Mutant::LateTop) {
+            self.top.fetch_max(index + 1, Ordering::Release);
+        }
         failpoint(Step::TopRaised);
         // AcqRel: publishes the chunk's words (O12).
         let linked = pointer.compare_exchange(
@@ -174,32 +187,10 @@ impl Chunks {
             unsafe { Chunk::free(fresh, index) };
         }
         failpoint(Step::ChunkLinked);
+        if mutant(Mutant::LateTop) {
+            self.top.fetch_max(index + 1, Ordering::Release);
+        }
         linked.is_ok()
-    }
-
-    /// The chunk at `index` is full or closed: nobody need look there, unless that has changed.
-    fn raise_hint(&self, index: usize) {
-        // AcqRel: pairs with the `fetch_min` of whoever makes room: either that comes after and
-        // lowers the hint again, or the second look below comes after the room was made (O12).
-        let raised =
-            self.hint.compare_exchange(index, index + 1, Ordering::AcqRel, Ordering::Relaxed);
-        if raised.is_err() || mutant(Mutant::BlindHint) {
-            return;
-        }
-        failpoint(Step::HintRaised);
-        let Some(pointer) = self.pointer(index) else { return };
-        // Acquire: as in `claim` (O12).
-        let seen = pointer.load(Ordering::Acquire);
-        // SAFETY: as in `claim`.
-        let room = unsafe { ChunkRef::new(seen, index) }.is_none_or(|chunk| !chunk.is_full());
-        if room {
-            self.lower_hint(index);
-        }
-    }
-
-    fn lower_hint(&self, index: usize) {
-        // AcqRel: see `raise_hint` (O12).
-        self.hint.fetch_min(index, Ordering::AcqRel);
     }
 
     /// Gives a claimed slot back.
@@ -210,7 +201,7 @@ impl Chunks {
         // SAFETY: the claim keeps the chunk linked until the bit is cleared, and the pin after.
         let chunk = unsafe { ChunkRef::new(seen, index) }.expect("a claimed slot has a chunk");
         match chunk.clear(bit) {
-            Cleared::Open => self.lower_hint(index),
+            Cleared::Open => {}
             Cleared::Closed => {
                 failpoint(Step::ChunkClosed);
                 // Only the closer unlinks. AcqRel: pairs with `claim` (O12).
@@ -222,7 +213,6 @@ impl Chunks {
                 );
                 debug_assert!(unlinked.is_ok(), "a chunk unlinked by another than its closer");
                 failpoint(Step::ChunkUnlinked);
-                self.lower_hint(index);
                 let memory = NonNull::new(chunk.as_ptr()).expect("a chunk has an address");
                 // SAFETY: unlinked, by its closer alone; retired as what its index makes it.
                 unsafe {
@@ -243,17 +233,6 @@ impl Chunks {
         // SAFETY: the claim keeps the chunk.
         let chunk = unsafe { ChunkRef::new(pointer.load(Ordering::Acquire), index) };
         chunk.expect("a claimed slot has a chunk").write_hash(bit, hash);
-    }
-
-    /// Whether no chunk below the hint has room, for the models.
-    #[cfg(any(process_registry_loom, process_registry_shuttle))]
-    pub(super) fn hint_is_low(&self) -> bool {
-        // Acquire, both: as in `claim` (O12).
-        (0..self.hint.load(Ordering::Acquire)).all(|index| {
-            let seen = self.pointer(index).map_or(ptr::null_mut(), |p| p.load(Ordering::Acquire));
-            // SAFETY: the caller is pinned.
-            unsafe { ChunkRef::new(seen, index) }.is_some_and(|chunk| chunk.is_full())
-        })
     }
 
     /// All slots in use: every index to the end, those without a chunk in the middle included.
@@ -355,6 +334,16 @@ impl Iterator for Scan<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_has_room_for_one_more_and_for_little_more() {
+        let slots = |chunks: usize| (0..chunks).map(|i| slots_of(i) as usize).sum::<usize>();
+        for members in 0..10_000 {
+            let range = range(members);
+            assert!(slots(range) > members);
+            assert!(range == 1 || slots(range - 1) <= members + members / 4);
+        }
+    }
 
     #[test]
     fn every_index_has_a_place_of_its_own() {

@@ -10,6 +10,8 @@ use super::block::{Dim, Draft};
 use super::limbo::Limbo;
 use super::members::{Claim, NamedSet, Place, Released, Set, stripes};
 use super::primary::{Context, Index};
+#[cfg(feature = "tracing")]
+use super::resizes::Resizes;
 use crate::sync::{Guard, MODEL, Mutant, Step, failpoint, mutant};
 
 /// The member sets of one dimension, by name. A set without members is not in it for long.
@@ -115,6 +117,22 @@ impl Directory {
             names.insert(found.entry().name(), found.entry().set().len());
         }
         names.into_iter().filter(|&(_, members)| members > 0).collect()
+    }
+
+    /// How many names there are; exact when nobody writes.
+    #[cfg(feature = "metrics")]
+    pub(super) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(super) fn dim(&self) -> Dim {
+        self.dim
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(super) fn resizes(&self) -> &Resizes {
+        &self.index.resizes
     }
 
     pub(super) fn shrink_to_fit(&self, limbo: &Limbo) {

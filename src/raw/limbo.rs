@@ -20,6 +20,8 @@ use std::mem::{self, ManuallyDrop};
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
+#[cfg(feature = "metrics")]
+use std::time::Instant;
 
 use super::block::{Element, Room, give_up};
 use super::flags;
@@ -38,7 +40,9 @@ const PER_WRITE: usize = 3;
 /// Attempts to advance the epoch between two looks at what that has brought.
 const ROUNDS: usize = if MODEL { 3 } else { 16 };
 /// How many writes pass between two looks at a shelf that its threads may have left behind.
-const ROUND: usize = 64;
+const ROUND: usize = 16;
+/// How many are freed there: no write is to pay for many others.
+const PER_LOOK: usize = 8;
 /// Emptied vectors and raised flags of batches that a shelf keeps for later.
 const SPARE: usize = 16;
 /// Rooms for elements that a shelf keeps for later.
@@ -77,10 +81,16 @@ impl Rooms {
 struct Batch {
     items: Vec<Retired>,
     flag: &'static Flag,
+    /// When the first of them was retired.
+    #[cfg(feature = "metrics")]
+    since: Instant,
 }
 
 struct Shelf {
     open: Vec<Retired>,
+    /// When the first thing of the open batch was retired; no matter what while it is empty.
+    #[cfg(feature = "metrics")]
+    since: Instant,
     /// How many things the open batch is for.
     limit: usize,
     /// How many were retired since the last `reclaim`, while batches were waiting.
@@ -110,7 +120,12 @@ impl Shelf {
             None => flags::take_flag(),
         };
         let items = mem::replace(&mut self.open, self.vectors.pop().unwrap_or_default());
-        self.sealed.push_back(Batch { items, flag });
+        self.sealed.push_back(Batch {
+            items,
+            flag,
+            #[cfg(feature = "metrics")]
+            since: self.since,
+        });
         self.limit = BATCH << (self.waiting() / DOUBLING).min(MOST_DOUBLINGS);
         guard.raise_when_unpinned(flag);
     }
@@ -125,7 +140,7 @@ impl Shelf {
             if let Some(item) = batch.items.pop() {
                 return Some(item);
             }
-            let Batch { items, flag } = self.sealed.pop_front()?;
+            let Batch { items, flag, .. } = self.sealed.pop_front()?;
             if self.vectors.len() < SPARE {
                 self.vectors.push(items);
             }
@@ -240,6 +255,8 @@ impl Limbo {
             slot,
             shelf: ManuallyDrop::new(Box::new(Shelf {
                 open: Vec::new(),
+                #[cfg(feature = "metrics")]
+                since: Instant::now(),
                 limit: BATCH,
                 owed: 0,
                 sealed: VecDeque::new(),
@@ -335,6 +352,10 @@ impl Limbo {
     ) {
         let mut shelf = self.shelf();
         failpoint(Step::ShelfTaken);
+        #[cfg(feature = "metrics")]
+        if shelf.open.is_empty() {
+            shelf.since = Instant::now();
+        }
         shelf.open.push(Retired { memory, free });
         if !shelf.sealed.is_empty() {
             shelf.owed += 1;
@@ -397,7 +418,7 @@ impl Limbo {
             // Relaxed: any order of visits will do.
             let slot = self.round.fetch_add(1, Ordering::Relaxed) & (self.slots.len() - 1);
             if let Some(mut shelf) = self.take(slot) {
-                shelf.free_due(BATCH);
+                shelf.free_due(PER_LOOK);
             }
         }
     }
@@ -428,6 +449,26 @@ impl Limbo {
         self.each_shelf(|shelf| {
             shelf.free_due(usize::MAX);
         });
+    }
+
+    /// What waits here, but for the shelves that others are at work on. Frees nothing.
+    #[cfg(feature = "metrics")]
+    pub(super) fn garbage(&self) -> Garbage {
+        let mut garbage = Garbage::default();
+        self.each_shelf(|shelf| {
+            let open = (!shelf.open.is_empty()).then_some((shelf.open.len(), false, shelf.since));
+            let sealed = shelf.sealed.iter();
+            let sealed = sealed.map(|b| (b.items.len(), b.flag.is_raised(), b.since));
+            for (things, due, since) in sealed.chain(open) {
+                garbage.retired += things;
+                if due {
+                    garbage.due += things;
+                } else {
+                    garbage.since = Some(garbage.since.map_or(since, |first| first.min(since)));
+                }
+            }
+        });
+        garbage
     }
 
     fn each_shelf(&self, mut each: impl FnMut(&mut Shelf)) {
@@ -484,6 +525,18 @@ impl Drop for Limbo {
             resume_unwind(panic);
         }
     }
+}
+
+/// What is retired and not freed.
+#[cfg(feature = "metrics")]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Garbage {
+    /// How many things.
+    pub(crate) retired: usize,
+    /// How many of them nobody can be reading any more.
+    pub(crate) due: usize,
+    /// When the first of the others was retired.
+    pub(crate) since: Option<Instant>,
 }
 
 /// Runs `f`, and remembers its panic unless an earlier one is remembered.

@@ -114,9 +114,15 @@ pub(super) struct Set {
     /// stripes that have members.
     live: AtomicUsize,
     dim: Dim,
-    first: Stripe,
-    /// Apart from each other; most sets have none.
-    others: Box<[CachePadded<Stripe>]>,
+    stripes: Stripes,
+}
+
+/// The parts of a set.
+#[derive(Debug)]
+enum Stripes {
+    One(Stripe),
+    /// Apart from each other, and from what all threads read of the set.
+    Many(Box<[CachePadded<Stripe>]>),
 }
 
 /// The answer to a claim.
@@ -148,8 +154,10 @@ impl Set {
         let set = Set {
             live: AtomicUsize::new(1),
             dim,
-            first: Stripe::new(),
-            others: (1..stripes).map(|_| CachePadded(Stripe::new())).collect(),
+            stripes: match stripes {
+                1 => Stripes::One(Stripe::new()),
+                _ => Stripes::Many((0..stripes).map(|_| CachePadded(Stripe::new())).collect()),
+            },
         };
         let number = set.own_stripe();
         let stripe = set.stripe(number);
@@ -164,13 +172,20 @@ impl Set {
     }
 
     fn stripes(&self) -> usize {
-        1 + self.others.len()
+        match &self.stripes {
+            Stripes::One(_) => 1,
+            Stripes::Many(stripes) => stripes.len(),
+        }
+    }
+
+    fn is_striped(&self) -> bool {
+        matches!(self.stripes, Stripes::Many(_))
     }
 
     fn stripe(&self, number: usize) -> &Stripe {
-        match number {
-            0 => &self.first,
-            _ => &self.others[number - 1].0,
+        match &self.stripes {
+            Stripes::One(stripe) => stripe,
+            Stripes::Many(stripes) => &stripes[number].0,
         }
     }
 
@@ -182,13 +197,15 @@ impl Set {
     /// Members, exact when nobody is at work.
     pub(super) fn len(&self) -> usize {
         // Relaxed: a figure.
-        match self.others.len() {
-            0 => match self.live.load(Ordering::Relaxed) {
+        match &self.stripes {
+            Stripes::One(_) => match self.live.load(Ordering::Relaxed) {
                 // What refused claims have added to a closed word counts nothing.
                 closed if closed & CLOSED != 0 => 0,
                 live => live,
             },
-            _ => (0..self.stripes()).map(|s| self.stripe(s).count.load(Ordering::Relaxed)).sum(),
+            Stripes::Many(stripes) => {
+                stripes.iter().map(|stripe| stripe.0.count.load(Ordering::Relaxed)).sum()
+            }
         }
     }
 
@@ -200,11 +217,11 @@ impl Set {
         match self.enter(stripe) {
             Entry::Refused => Claim::Closed,
             Entry::ClosedHere => Claim::ClosedHere,
-            Entry::Granted => {
+            Entry::Granted(members) => {
                 #[cfg(test)]
                 crate::probe::count(crate::probe::Event::SlotClaimed);
                 failpoint(Step::UnitTaken);
-                let (chunk, bit) = stripe.chunks.claim(hash, guard);
+                let (chunk, bit) = stripe.chunks.claim(hash, members, guard);
                 Claim::Slot(SlotId::new(number, chunk, bit))
             }
         }
@@ -212,8 +229,8 @@ impl Set {
 
     /// Keeps the set open for one more member.
     fn enter(&self, stripe: &Stripe) -> Entry {
-        if self.others.is_empty() {
-            return if self.take_unit() { Entry::Granted } else { Entry::Refused };
+        if !self.is_striped() {
+            return self.take_unit().map_or(Entry::Refused, Entry::Granted);
         }
         loop {
             // Relaxed: validated by the CAS.
@@ -228,17 +245,17 @@ impl Set {
                     Ordering::Relaxed,
                 );
                 if more.is_ok() {
-                    return Entry::Granted;
+                    return Entry::Granted(count + 1);
                 }
                 continue;
             }
-            if !self.take_unit() {
+            if self.take_unit().is_none() {
                 return Entry::Refused;
             }
             failpoint(Step::StripeUnitTaken);
             // AcqRel: as above.
             if stripe.count.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-                return Entry::Granted;
+                return Entry::Granted(1);
             }
             // Somebody else has brought the stripe's unit; ours goes back.
             if self.give_unit() == Released::Closed {
@@ -247,10 +264,12 @@ impl Set {
         }
     }
 
-    fn take_unit(&self) -> bool {
+    /// One more unit, if the set is open; how many that makes.
+    fn take_unit(&self) -> Option<usize> {
         // AcqRel: one word decides between claiming and closing (O11).
         let before = self.live.fetch_add(1, Ordering::AcqRel);
-        before & CLOSED == 0 || mutant(Mutant::ClaimClosed)
+        let open = before & CLOSED == 0 || mutant(Mutant::ClaimClosed);
+        open.then_some((before & !CLOSED) + 1)
     }
 
     fn give_unit(&self) -> Released {
@@ -274,7 +293,7 @@ impl Set {
         let stripe = self.stripe(slot.stripe());
         stripe.chunks.release(slot.chunk(), slot.bit(), limbo, guard);
         // AcqRel: as in `enter` (O11).
-        if !self.others.is_empty() && stripe.count.fetch_sub(1, Ordering::AcqRel) != 1 {
+        if self.is_striped() && stripe.count.fetch_sub(1, Ordering::AcqRel) != 1 {
             return Released::Open;
         }
         failpoint(Step::CountGivenBack);
@@ -287,20 +306,15 @@ impl Set {
         self.stripe(slot.stripe()).chunks.write_hash(slot.chunk(), slot.bit(), hash);
     }
 
-    /// Whether no chunk below a hint has room, for the models.
-    #[cfg(any(process_registry_loom, process_registry_shuttle))]
-    pub(super) fn hints_are_low(&self) -> bool {
-        (0..self.stripes()).all(|s| self.stripe(s).chunks.hint_is_low())
-    }
-
     /// All slots that are in use, with what they hold.
     pub(super) fn scan<'g>(&'g self, guard: &'g Guard) -> Scan<'g> {
-        Scan { set: self, stripe: 0, chunks: self.first.chunks.scan(guard), guard }
+        Scan { set: self, stripe: 0, chunks: self.stripe(0).chunks.scan(guard), guard }
     }
 }
 
 enum Entry {
-    Granted,
+    /// To one of so many members.
+    Granted(usize),
     Refused,
     ClosedHere,
 }

@@ -12,6 +12,8 @@ use smallvec::SmallVec;
 use super::block::{Element, element};
 use super::limbo::Reclaim;
 use super::primary::{Context, Index, PER_BUCKET};
+#[cfg(feature = "tracing")]
+use super::resizes::Resize;
 use super::table::{Bucket, CHUNK, SLOTS, Table};
 use super::word::{Fingerprint, Link, Word};
 use crate::sync::{Mutant, Ordering, Step, failpoint, mutant, pin};
@@ -238,6 +240,8 @@ impl<E: Element> Index<E> {
         failpoint(Step::PromotionBegun);
         if self.swap_root(table, next) {
             failpoint(Step::Promoted);
+            #[cfg(feature = "tracing")]
+            self.note_resize(true, table, next);
             let memory = OldTable::pack(table);
             // SAFETY: no longer the root, and every chain leads on to the successor for those who
             // are in it; we won the CAS, so this is the only retirement.
@@ -272,11 +276,20 @@ impl<E: Element> Index<E> {
         }
         let next = Table::allocate(log2);
         failpoint(Step::SuccessorAllocated);
-        if !table.set_next(next) {
+        if table.set_next(next) {
+            #[cfg(feature = "tracing")]
+            self.note_resize(false, table, next);
+        } else {
             // SAFETY: shared with nobody.
             unsafe { next.free() };
         }
         failpoint(Step::SuccessorLinked);
+    }
+
+    #[cfg(feature = "tracing")]
+    fn note_resize(&self, done: bool, table: Table<'_, E>, next: Table<'_, E>) {
+        let (from, to) = (table.buckets(), next.buckets());
+        self.resizes.note(Resize { done, from, to, len: self.len() });
     }
 
     /// Halves or doubles, step by step and each step to its end, towards `1 << log2` buckets.

@@ -18,6 +18,8 @@ mod chunk;
 mod chunks;
 mod directory;
 mod flags;
+#[cfg(feature = "metrics")]
+mod gauges;
 mod limbo;
 mod members;
 mod migrate;
@@ -27,6 +29,8 @@ mod operation;
 mod pad;
 mod prefetch;
 mod primary;
+#[cfg(feature = "tracing")]
+mod resizes;
 mod resolve;
 mod store;
 mod table;
@@ -39,5 +43,7 @@ mod tests;
 pub(crate) use block::{Block, Counted, Dim, Draft, Element};
 pub(crate) use pad::CachePadded;
 pub(crate) use primary::{Found, Held};
+#[cfg(feature = "tracing")]
+pub(crate) use resizes::Resize;
 pub(crate) use store::{Members, PinnedRef, Store, Verdict};
 pub(crate) use walk::Walk;

@@ -246,14 +246,6 @@ impl Toys {
         self.store.member_count(dim(name), name, &guard)
     }
 
-    /// Whether no chunk below the hint of a name's set has room: to be asked at rest.
-    #[must_use]
-    pub fn hint_is_low(&self, name: &str) -> bool {
-        let guard = self.store.pin();
-        let set = self.store.directory(dim(name)).get(name, &guard);
-        set.is_none_or(|set| set.set().hints_are_low())
-    }
-
     /// The counted length.
     #[must_use]
     pub fn len(&self) -> usize {

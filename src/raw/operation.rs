@@ -117,27 +117,27 @@ impl<'g, E: Element> Operation<'g, E> {
 
     /// Gives every name of the draft a slot: handed on from the base, or this operation's own.
     fn plan(&mut self, base: Option<&E>, draft: &mut Draft<E>) {
+        let base = base.filter(|_| !mutant(Mutant::ClaimAnew));
         let mut places = Places::new();
         {
             let mut names: SmallVec<[(Dim, &SmolStr); 4]> = SmallVec::new();
             E::names(draft.value(), &mut |dim, name| names.push((dim, name)));
             let mut old: SmallVec<[(Dim, &SmolStr); 4]> = SmallVec::new();
-            if let Some(base) = base
-                && !mutant(Mutant::ClaimAnew)
-            {
+            if let Some(base) = base {
                 E::names(base.block().value(), &mut |dim, name| old.push((dim, name)));
             }
-            for (i, name) in names.iter().enumerate() {
-                // One place would be given back twice.
-                assert!(!names[..i].contains(name), "an element that has a name twice");
-                // Most often nothing has changed, and a name is where it was.
-                let index = if old.get(i) == Some(name) {
-                    Some(i)
-                } else {
-                    old.iter().position(|other| other == name)
-                };
-                let handed = index.and_then(|i| base.map(|base| base.block().places()[i]));
-                places.push(handed.unwrap_or_else(|| self.own(name.0, name.1)));
+            match base {
+                // Most updates change no name.
+                Some(base) if names == old => places.clone_from(base.block().places()),
+                _ => {
+                    for (i, name) in names.iter().enumerate() {
+                        // One place would be given back twice.
+                        assert!(!names[..i].contains(name), "an element that has a name twice");
+                        let index = old.iter().position(|other| other == name);
+                        let handed = index.and_then(|i| base.map(|base| base.block().places()[i]));
+                        places.push(handed.unwrap_or_else(|| self.own(name.0, name.1)));
+                    }
+                }
             }
         }
         // The used ones first.

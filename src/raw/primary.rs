@@ -9,6 +9,8 @@ use std::ptr::{self, NonNull};
 
 use super::block::{Draft, Element, element, give_up, salvage};
 use super::limbo::{Limbo, keep_first};
+#[cfg(feature = "tracing")]
+use super::resizes::Resizes;
 use super::resolve::{Fate, Published, same_key};
 use super::table::{Bucket, SLOTS, Table};
 use super::walk::Walk;
@@ -42,6 +44,9 @@ pub(super) struct Index<E: Element> {
     /// The packed handle of the oldest table that is not wholly migrated.
     root: AtomicTagged<Bucket<E>>,
     count: Striped,
+    /// What has become of its tables, to be told.
+    #[cfg(feature = "tracing")]
+    pub(super) resizes: Resizes,
     _owns: PhantomData<E>,
 }
 
@@ -116,7 +121,13 @@ impl<E: Element> Index<E> {
     /// An index for `capacity` elements before it grows.
     pub(super) fn new(capacity: usize) -> Self {
         let table = Table::<E>::allocate(Self::log2_for(capacity));
-        Index { root: AtomicTagged::new(table.pack()), count: Striped::new(), _owns: PhantomData }
+        Index {
+            root: AtomicTagged::new(table.pack()),
+            count: Striped::new(),
+            #[cfg(feature = "tracing")]
+            resizes: Resizes::new(),
+            _owns: PhantomData,
+        }
     }
 
     /// The size of a table for `capacity` elements.
@@ -210,7 +221,6 @@ impl<E: Element> Index<E> {
         let (table, head, mut link) = self.chain(hash, guard);
         let fingerprint = table.fingerprint(hash);
         let mut bucket = head;
-        // Most elements are in their preferred slot: no loop and no misprediction for those.
         let slot = &head.slots[fingerprint.preferred(SLOTS)];
         let word = slot.load();
         if word.matches(fingerprint) {
@@ -221,12 +231,15 @@ impl<E: Element> Index<E> {
             }
         }
         loop {
-            for slot in &bucket.slots {
+            // All slots are compared before any is looked at, without a branch: a misprediction
+            // costs more than seven compares, and waits for the line of the bucket.
+            let mut promising = bucket.matching(fingerprint);
+            while promising != 0 {
+                let slot = &bucket.slots[promising.trailing_zeros() as usize];
+                promising &= promising - 1;
                 let word = slot.load();
-                if word.matches(fingerprint)
-                    || mutant(Mutant::TakePending) && word.resembles(fingerprint)
-                {
-                    // SAFETY: as above.
+                if word.matches(fingerprint) {
+                    // SAFETY: read from a slot of this index under `guard` (I8).
                     let element = unsafe { element(word.element()) };
                     if accept(element) {
                         return Some(Found { element, slot, word, head });

@@ -14,6 +14,8 @@ use super::members::{NamedSet, Scan, SlotId};
 use super::operation::Operation;
 use super::prefetch::prefetch;
 use super::primary::{Found, Index, PER_BUCKET};
+#[cfg(feature = "tracing")]
+use super::resizes::Resize;
 use super::walk::Walk;
 use crate::striped::Striped;
 use crate::sync::{self, Guard, MODEL, Mutant, mutant};
@@ -181,6 +183,25 @@ impl<E: Element> Store<E> {
         self.limbo.collect();
     }
 
+    /// Whether a table has been replaced, or is being replaced, and nobody has taken note.
+    #[cfg(feature = "tracing")]
+    #[inline]
+    pub(crate) fn has_resized(&self) -> bool {
+        !self.primary.resizes.is_empty()
+            || self.directories.iter().any(|directory| !directory.resizes().is_empty())
+    }
+
+    /// What has become of the tables since the last call: of elements, or of names in a dimension.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn take_resizes(&self) -> impl Iterator<Item = (Option<Dim>, Resize)> {
+        let names = self.directories.iter().flat_map(|directory| {
+            let resizes = directory.resizes().take();
+            resizes.into_iter().map(|resize| (Some(directory.dim()), resize))
+        });
+        let elements = self.primary.resizes.take();
+        elements.into_iter().map(|resize| (None, resize)).chain(names)
+    }
+
     /// Frees a little of what is due, unless this thread is pinned. Runs destructors.
     #[inline]
     pub(crate) fn reclaim(&self) {
@@ -202,8 +223,10 @@ impl<E: Element> Index<E> {
     }
 }
 
-/// How many probes of a member scan have their bucket lines on the way.
+/// How many probes of a member scan have their bucket lines on the way, at least.
 const AHEAD: usize = if MODEL { 1 } else { 16 };
+/// How many of those, the next ones, have the lines of their elements on the way as well.
+const SOON: usize = AHEAD / 2;
 
 /// An iterator over the current elements that carry a name.
 pub(crate) struct Members<'g, E: Element> {
@@ -238,6 +261,10 @@ impl<'g, E: Element> Iterator for Members<'g, E> {
             }
             if self.filled == 0 {
                 return None;
+            }
+            if !MODEL && self.filled > SOON {
+                let (hash, _) = self.ring[(self.first + SOON) % AHEAD];
+                self.store.primary.prefetch_element(hash, self.guard);
             }
             let (hash, slot) = self.ring[self.first];
             self.first = (self.first + 1) % AHEAD;

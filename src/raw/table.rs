@@ -18,8 +18,9 @@ use crate::sync::{self, AtomicTagged, AtomicU64, AtomicUsize, Canary, MODEL, Ord
 
 /// Slots of a bucket: seven and the overflow word fill a cache line.
 pub(super) const SLOTS: usize = if MODEL { 2 } else { 7 };
-/// Groups of buckets that one helper migrates besides its own.
-pub(super) const CHUNK: usize = if MODEL { 1 } else { 16 };
+/// Groups of buckets that one helper migrates besides its own: few, for that is what the slowest
+/// inserts are made of; a migration is done long before its successor fills up all the same.
+pub(super) const CHUNK: usize = if MODEL { 1 } else { 4 };
 /// Buckets of the first segment of the arena of overflow buckets; each further one doubles.
 const FIRST_SEGMENT: usize = if MODEL { 2 } else { 8 };
 const SEGMENTS: usize = if MODEL { 4 } else { 32 };
@@ -33,6 +34,7 @@ pub(super) struct Bucket<E> {
 }
 
 const _: () = assert!(MODEL || mem::size_of::<Bucket<u64>>() == 64);
+const _: () = assert!(mem::align_of::<Bucket<u64>>() > SIZE_MASK);
 
 impl<E> Bucket<E> {
     /// A bucket that a migration or a link is still to fill.
@@ -41,6 +43,16 @@ impl<E> Bucket<E> {
             slots: std::array::from_fn(|_| Slot::new(Word::UNINIT)),
             overflow: Overflow::unfilled(),
         }
+    }
+
+    /// The slots with a committed element of that fingerprint, a bit for each.
+    #[inline(always)]
+    pub(super) fn matching(&self, fingerprint: Fingerprint) -> u32 {
+        let mut matching = 0;
+        for (i, slot) in self.slots.iter().enumerate() {
+            matching |= u32::from(slot.load().matches(fingerprint)) << i;
+        }
+        matching
     }
 
     /// A complete bucket, in memory that nobody shares yet.
@@ -65,6 +77,9 @@ pub(super) struct Header<E> {
     /// How many of those went to the fill of this table by its predecessor's migration.
     pub(super) filled: AtomicUsize,
     canary: Canary,
+    /// Where the allocation begins that holds this table.
+    origin: NonNull<u8>,
+    /// Each where it begins, and in the low bits how far its allocation begins before that.
     segments: [AtomicTagged<Bucket<E>>; SEGMENTS],
 }
 
@@ -104,9 +119,7 @@ impl<'g, E> Table<'g, E> {
     /// A new table of `1 << log2` buckets, shared with nobody.
     pub(super) fn allocate(log2: u32) -> Self {
         let (layout, base, done) = Self::layout(log2);
-        // SAFETY: the layout is not empty: it holds a header.
-        let start = unsafe { alloc_zeroed(layout) };
-        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        let (origin, start) = zeroed(layout);
         // SAFETY: `start` is valid for `layout` and aligned to it; the header comes first.
         unsafe {
             start.cast::<Header<E>>().write(Header {
@@ -116,6 +129,7 @@ impl<'g, E> Table<'g, E> {
                 overflowed: AtomicUsize::new(0),
                 filled: AtomicUsize::new(0),
                 canary: Canary::new(),
+                origin,
                 segments: std::array::from_fn(|_| AtomicTagged::new(ptr::null_mut())),
             });
         }
@@ -250,7 +264,7 @@ impl<'g, E> Table<'g, E> {
         // Acquire: pairs with the CAS below; the segment's zeros (O7).
         let mut start = slot.load(Ordering::Acquire);
         if start.is_null() {
-            let fresh = allocate_segment::<E>(segment);
+            let fresh = new_segment::<E>(segment);
             // AcqRel: publishes the segment (O7).
             match slot.compare_exchange(start, fresh, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => start = fresh,
@@ -262,7 +276,7 @@ impl<'g, E> Table<'g, E> {
             }
         }
         // SAFETY: `offset` is within the segment, which is not null.
-        unsafe { NonNull::new_unchecked(start.add(offset)) }
+        unsafe { NonNull::new_unchecked(start.map_addr(|a| a & !SIZE_MASK).add(offset)) }
     }
 
     /// Overflow buckets taken by inserts, not by the fill: the measure of crowding.
@@ -271,6 +285,13 @@ impl<'g, E> Table<'g, E> {
         // Relaxed, both: a hint for the trigger of growth, which acts on no other memory.
         let all = header.overflowed.load(Ordering::Relaxed);
         all.saturating_sub(header.filled.load(Ordering::Relaxed))
+    }
+
+    /// All overflow buckets handed out.
+    #[cfg(feature = "metrics")]
+    pub(super) fn overflow_buckets(self) -> usize {
+        // Relaxed: a figure.
+        self.header().overflowed.load(Ordering::Relaxed)
     }
 
     /// Frees the table and its overflow buckets, not the elements.
@@ -289,15 +310,40 @@ impl<'g, E> Table<'g, E> {
             }
         }
         let (layout, ..) = Self::layout(self.log2);
+        let origin = header.origin;
         if MODEL {
             // So that a checker sees a late access instead of crashing on it.
-            // SAFETY: as below.
-            sync::keep_until_end(unsafe { self.base.cast::<Header<E>>().sub(1) }.cast(), layout);
+            sync::keep_until_end(origin, with_slack(layout));
             return;
         }
-        // SAFETY: allocated by `allocate` with this layout; the header starts the allocation.
-        unsafe { dealloc(self.base.cast::<Header<E>>().sub(1).as_ptr().cast(), layout) };
+        // SAFETY: allocated by `allocate`, by way of `zeroed` for this layout.
+        unsafe { dealloc(origin.as_ptr(), with_slack(layout)) };
     }
+}
+
+/// What allocators align to anyway.
+const USUAL_ALIGN: usize = 16;
+
+/// The layout with room to align it within an allocation of usual alignment.
+fn with_slack(layout: Layout) -> Layout {
+    let slack = layout.align().saturating_sub(USUAL_ALIGN);
+    Layout::from_size_align(layout.size() + slack, USUAL_ALIGN)
+        .expect("a table larger than the address space")
+}
+
+/// Zeroed memory: where the allocation begins, and where in it the layout does.
+///
+/// The standard library's allocator writes all the zeros itself where it is asked for more than the
+/// usual alignment: tens of milliseconds for a big table. Pages fresh from the system are zero, and
+/// come as they are touched.
+fn zeroed(layout: Layout) -> (NonNull<u8>, NonNull<u8>) {
+    let all = with_slack(layout);
+    // SAFETY: not empty: what is laid out here holds a header or a bucket.
+    let origin = unsafe { alloc_zeroed(all) };
+    let Some(origin) = NonNull::new(origin) else { handle_alloc_error(all) };
+    let offset = origin.addr().get().wrapping_neg() & (layout.align() - 1);
+    // SAFETY: the offset is a multiple of the usual alignment, and there is slack for it.
+    (origin, unsafe { origin.add(offset) })
 }
 
 /// Which segment overflow bucket `number` is in, and where.
@@ -315,33 +361,36 @@ fn segment_layout<E>(segment: usize) -> Layout {
     Layout::array::<Bucket<E>>(segment_len(segment)).expect("more overflow than address space")
 }
 
-fn allocate_segment<E>(segment: usize) -> *mut Bucket<E> {
-    let layout = segment_layout::<E>(segment);
-    // SAFETY: not empty.
-    let start = unsafe { alloc_zeroed(layout) }.cast::<Bucket<E>>();
-    if start.is_null() {
-        handle_alloc_error(layout);
-    }
+/// A segment of zeroed buckets: where it begins, with the way back to its allocation in the low
+/// bits.
+fn new_segment<E>(segment: usize) -> *mut Bucket<E> {
+    let (origin, start) = zeroed(segment_layout::<E>(segment));
+    let before = start.addr().get() - origin.addr().get();
+    let start = start.cast::<Bucket<E>>().as_ptr();
     if MODEL {
         for i in 0..segment_len(segment) {
             // SAFETY: within the segment just allocated.
             unsafe { start.add(i).write(Bucket::fresh()) };
         }
     }
-    start
+    debug_assert!(before <= SIZE_MASK);
+    start.map_addr(|a| a | before)
 }
 
 /// # Safety
-/// `start` came from `allocate_segment` for the same number, and nobody can reach it any more.
+/// `start` came from `new_segment` for the same number, and nobody can reach it any more.
 unsafe fn free_segment<E>(start: *mut Bucket<E>, segment: usize) {
+    let before = start.addr() & SIZE_MASK;
+    let origin = start.cast::<u8>().map_addr(|a| (a & !SIZE_MASK) - before);
+    let layout = with_slack(segment_layout::<E>(segment));
     if MODEL {
-        if let Some(start) = NonNull::new(start) {
-            sync::keep_until_end(start.cast(), segment_layout::<E>(segment));
+        if let Some(origin) = NonNull::new(origin) {
+            sync::keep_until_end(origin, layout);
         }
         return;
     }
-    // SAFETY: the caller's promise.
-    unsafe { dealloc(start.cast(), segment_layout::<E>(segment)) };
+    // SAFETY: the caller's promise; allocated by way of `zeroed`.
+    unsafe { dealloc(origin, layout) };
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ where
             let guard = self.store.pin();
             self.retain_in(&guard, predicate);
         }
-        self.store.collect();
+        self.collect();
     }
 
     /// Removes everything: live entries, pending ones, tombstones, and with them all tags and nodes.
@@ -70,7 +70,7 @@ where
             let guard = self.store.pin();
             self.clear_in(&guard);
         }
-        self.store.collect();
+        self.collect();
     }
 
     /// Removes what has expired, and [collects](Self::collect); returns how many entries that were.

@@ -141,7 +141,7 @@ impl<S, P, M, K, H: BuildHasher> Registry<S, P, M, K, H> {
     /// # let registry: Registry<&str, u32> = Registry::new("node-a");
     /// registry.insert("worker", Child::new("spec").on("node-b", 1).on("node-a", 2));
     /// assert_eq!(registry.get_pids("worker"), [1, 2]);
-    /// assert_eq!(registry.get_pids("nobody"), []);
+    /// assert!(registry.get_pids("nobody").is_empty());
     /// ```
     #[must_use]
     pub fn get_pids<Q>(&self, id: &Q) -> Vec<P>

@@ -178,7 +178,7 @@ where
             unreachable!("either this entry is current or another");
         };
         if let Some(draft) = rejected {
-            self.store.reclaim();
+            self.settle();
             let (id, body) = draft.into_parts();
             return Err(Taken { id, child: body.into_child(lifetime), holder: current });
         }

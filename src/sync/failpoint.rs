@@ -59,13 +59,11 @@ pub enum Step {
     TopRaised,
     /// A claim: a new chunk with its first member is linked.
     ChunkLinked,
-    /// A claim: the hint is raised, and the second look has not been taken.
-    HintRaised,
     /// A release: the bit is cleared.
     BitCleared,
     /// A release: the chunk is closed and linked.
     ChunkClosed,
-    /// A release: the chunk is unlinked, and the hint not lowered.
+    /// A release: the chunk is unlinked, and not retired.
     ChunkUnlinked,
     /// A release: the last member of a stripe is gone, and the stripe's unit is not.
     CountGivenBack,

@@ -42,8 +42,8 @@ pub(crate) enum Mutant {
     AnySlot,
     /// Freezing skips the overflow word.
     NoFreezeOverflow,
-    /// The closer of a chunk does not look again after raising the hint.
-    BlindHint,
+    /// A new chunk is linked before scans are told that there is one more.
+    LateTop,
     /// A walk that goes on in a smaller table takes what is not of its class.
     WidenClass,
     /// The pass on behalf of a rival begins without its fence.
@@ -86,7 +86,7 @@ impl Mutant {
         Mutant::NoSecondLoad,
         Mutant::AnySlot,
         Mutant::NoFreezeOverflow,
-        Mutant::BlindHint,
+        Mutant::LateTop,
         Mutant::WidenClass,
         Mutant::NoHelperFence,
         Mutant::OwnFirst,

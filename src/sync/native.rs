@@ -81,6 +81,7 @@ pub(crate) fn is_pinned() -> bool {
 impl Guard {
     /// Lets go of the past: what was read under the guard before must not be touched any more,
     /// which `&mut` sees to.
+    #[inline]
     pub(crate) fn repin(&mut self) {
         self.0.repin();
     }

@@ -1,5 +1,6 @@
 //! `cargo xtask verify quick` and `cargo xtask verify long`: every check, each in processes of its
-//! own, and a table of what was run.
+//! own, and a table of what was run. `cargo xtask instructions` compares the [`instructions`] that
+//! the operations take with a record of them, and `cargo xtask bench` measures, see [`bench`].
 //!
 //! A check is one value in [`checks`]. It passes if all its commands succeed within their limits
 //! and its output tells how much was done, which must not be nothing: a tool that is missing, or
@@ -7,8 +8,10 @@
 #![allow(missing_docs, reason = "nobody uses this as a library")]
 
 mod amount;
+mod bench;
 mod checks;
 mod fuzz;
+mod instructions;
 mod process;
 mod table;
 
@@ -21,12 +24,24 @@ use table::{Outcome, Row};
 
 const USAGE: &str = "\
 usage: cargo xtask verify quick|long [FILTER...]
+       cargo xtask instructions [--bless]
+       cargo xtask bench [--quick] [--rows FILTER]
 
-Runs the checks of a tier, or those of them whose names contain a filter, and
-prints a table. With a filter `-NAME` the check of that name is left out. What
-each printed is kept in target/verify/logs.
+verify runs the checks of a tier, or those of them whose names contain a filter,
+and prints a table. With a filter `-NAME` the check of that name is left out.
 
-Exit status: 0 all passed, 1 one failed or did not run, 2 bad arguments.
+instructions counts the instructions of the hot operations with valgrind, and
+fails if one takes 2 % more than benches/instructions.toml says, if that was
+made with the same tools. With --bless it writes that file.
+
+bench measures the registry against its peers, prints a table, and writes rows
+and plots into benches/results. With --quick it takes some minutes instead of
+hours. With --rows it measures what has FILTER in its name.
+
+What the first two run is logged in target/verify/logs.
+
+Exit status: 0 all passed, 1 one failed or did not run, 2 it did not come to
+that, for a bad argument for example.
 ";
 
 /// Where everything is.
@@ -34,6 +49,8 @@ Exit status: 0 all passed, 1 one failed or did not run, 2 bad arguments.
 pub(crate) struct Places {
     /// The checkout.
     pub(crate) root: PathBuf,
+    /// Where cargo puts what it builds.
+    pub(crate) target: PathBuf,
     /// What the checks build and print.
     pub(crate) work: PathBuf,
     /// The machine's own target, by name: with a target named, flags are for the programs alone
@@ -58,6 +75,7 @@ impl Places {
         Ok(Self {
             host: host.ok_or("rustc names no host")?.to_owned(),
             work: target.join("verify"),
+            target,
             cargo: std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()),
             root,
         })
@@ -67,9 +85,12 @@ impl Places {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let (tier, filters) = match arguments.as_slice() {
-        ["verify", "quick", filters @ ..] => (Tier::Quick, filters),
-        ["verify", "long", filters @ ..] => (Tier::Long, filters),
+    let result = match arguments.as_slice() {
+        ["verify", "quick", filters @ ..] => verify(Tier::Quick, filters),
+        ["verify", "long", filters @ ..] => verify(Tier::Long, filters),
+        ["instructions"] => count_instructions(false),
+        ["instructions", "--bless"] => count_instructions(true),
+        ["bench", options @ ..] => measure(options),
         ["-h" | "--help"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -79,7 +100,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match verify(tier, filters) {
+    match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(message) => {
@@ -87,6 +108,15 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn count_instructions(bless: bool) -> Result<bool, String> {
+    instructions::run(&Places::find()?, bless)
+}
+
+fn measure(options: &[&str]) -> Result<bool, String> {
+    let options = bench::Options::parse(options)?;
+    bench::run(&Places::find()?, &options)
 }
 
 /// Runs the checks one after the other: each uses all the processors there are, and what the

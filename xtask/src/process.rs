@@ -109,10 +109,18 @@ fn read_from(log: &Path, begin: u64) -> Option<String> {
 
 fn start(step: &Step, log: &Path) -> Result<Child, String> {
     let open = || OpenOptions::new().append(true).open(log).map(Stdio::from);
-    let mut command = Command::new(&step.program);
-    command.args(&step.arguments).current_dir(&step.folder).stdin(Stdio::null());
+    let mut command = command(step);
+    command.stdin(Stdio::null());
     command.stdout(open().map_err(|error| error.to_string())?);
     command.stderr(open().map_err(|error| error.to_string())?);
+    command.spawn().map_err(|error| format!("{}: {error}", step.program.to_string_lossy()))
+}
+
+/// The command of a step, with as much of the environment as suits any program that is run from
+/// here.
+pub(crate) fn command(step: &Step) -> Command {
+    let mut command = Command::new(&step.program);
+    command.args(&step.arguments).current_dir(&step.folder);
     // What cargo tells the programs it runs is about this one, and exported flags would replace
     // those that the packages set for themselves.
     for (name, _) in std::env::vars_os() {
@@ -125,7 +133,7 @@ fn start(step: &Step, log: &Path) -> Result<Child, String> {
         }
     }
     command.envs(step.variables.iter().map(|(name, value)| (name, value)));
-    command.spawn().map_err(|error| format!("{}: {error}", step.program.to_string_lossy()))
+    command
 }
 
 fn wait(mut child: Child, limit: Duration) -> Outcome {
@@ -191,7 +199,8 @@ mod tests {
 
     fn places() -> Places {
         let root = std::env::temp_dir();
-        Places { work: root.clone(), root, host: "any".into(), cargo: "cargo".into() }
+        let (target, work) = (root.clone(), root.clone());
+        Places { root, target, work, host: "any".into(), cargo: "cargo".into() }
     }
 
     fn shell(name: &str, script: &str) -> (String, Outcome) {

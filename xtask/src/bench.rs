@@ -1,0 +1,158 @@
+//! `cargo xtask bench`: the measurements of `benches/`, with every allocator, and one table of
+//! them all.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::Places;
+use crate::process::{self, Step};
+
+/// The programs that measure, in the order in which they run; each writes a file of its name.
+const PROGRAMS: [&str; 3] = ["system", "mimalloc", "memory"];
+
+/// Somebody is watching.
+const UNLIMITED: Duration = Duration::MAX;
+
+/// Where the results are put, below the checkout.
+const RESULTS: &str = "benches/results";
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    quick: bool,
+    filter: Option<String>,
+}
+
+impl Options {
+    pub(crate) fn parse(arguments: &[&str]) -> Result<Self, String> {
+        let mut options = Self::default();
+        let mut arguments = arguments.iter();
+        while let Some(&argument) = arguments.next() {
+            match argument {
+                "--quick" => options.quick = true,
+                "--rows" => {
+                    let filter = arguments.next().ok_or("--rows needs a filter behind it")?;
+                    options.filter = Some((*filter).to_owned());
+                }
+                _ => return Err(format!("bench knows no `{argument}`; see --help")),
+            }
+        }
+        Ok(options)
+    }
+
+    /// A program with these options.
+    fn step(&self, program: &Path, places: &Places) -> Step {
+        let mut step = Step::new(program, &places.root, UNLIMITED);
+        if self.quick {
+            step = step.arg("--quick");
+        }
+        if let Some(filter) = &self.filter {
+            step = step.arg("--rows").arg(filter);
+        }
+        step
+    }
+}
+
+/// Builds the programs, runs those that have something to measure, and shows the results.
+pub(crate) fn run(places: &Places, options: &Options) -> Result<bool, String> {
+    let build = Step::new(&places.cargo, &places.root.join("benches"), UNLIMITED)
+        .args("build --locked --release --bins --target-dir")
+        .arg(places.work.join("benches"));
+    watched(&build, places)?;
+    let programs = places.work.join("benches/release");
+
+    let mut wanted: Vec<&str> = Vec::new();
+    for name in PROGRAMS {
+        let list = options.step(&programs.join(name), places).arg("--list");
+        if !printed(&list)?.trim().is_empty() {
+            wanted.push(name);
+        }
+    }
+    if wanted.is_empty() {
+        let filter = options.filter.as_deref().unwrap_or_default();
+        let list = programs.join(PROGRAMS[0]);
+        return Err(format!("no row is called `{filter}`; see `{} --list`", list.display()));
+    }
+
+    let results = places.root.join(RESULTS);
+    fs::create_dir_all(&results).map_err(|error| format!("{RESULTS}: {error}"))?;
+    for old in left_over(&results)? {
+        fs::remove_file(&old).map_err(|error| format!("{}: {error}", old.display()))?;
+    }
+    for name in wanted {
+        let csv = results.join(format!("{name}.csv"));
+        watched(&options.step(&programs.join(name), places).arg("--csv").arg(csv), places)?;
+    }
+    let summary = Step::new(programs.join("summary"), &places.root, UNLIMITED).arg(&results);
+    print!("\n{}", printed(&summary)?);
+    println!("\nthe rows and their plots are in {RESULTS}");
+    Ok(true)
+}
+
+/// Results of an earlier run, which a table of this one must not contain.
+fn left_over(results: &Path) -> Result<Vec<PathBuf>, String> {
+    let of_folder = |error| format!("{}: {error}", results.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(results).map_err(of_folder)? {
+        let path = entry.map_err(of_folder)?.path();
+        if path.extension().and_then(OsStr::to_str).is_some_and(|end| ["csv", "svg"].contains(&end))
+        {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+/// Runs a step whose progress is shown. What it prints besides is not: the summary has it all.
+fn watched(step: &Step, places: &Places) -> Result<(), String> {
+    let shown = step.show(&places.root);
+    println!("{shown}");
+    let status = process::command(step).stdin(Stdio::null()).stdout(Stdio::null()).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{shown}: {status}")),
+        Err(error) => Err(format!("{shown}: {error}")),
+    }
+}
+
+/// Runs a step and returns what it printed; what it complains about is shown.
+fn printed(step: &Step) -> Result<String, String> {
+    let output = process::command(step).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let shown = || step.show(Path::new("/"));
+    let output = output.map_err(|error| format!("{}: {error}", shown()))?;
+    if !output.status.success() {
+        return Err(format!("{}: {}", shown(), output.status));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_taken_and_mistakes_named() {
+        let options = Options { quick: true, filter: Some("hit 1M".into()) };
+        assert_eq!(Options::parse(&["--rows", "hit 1M", "--quick"]), Ok(options));
+        assert_eq!(Options::parse(&[]), Ok(Options::default()));
+        let told = |arguments: &[&str]| Options::parse(arguments).expect_err("a mistake");
+        assert_eq!(told(&["--rows"]), "--rows needs a filter behind it");
+        assert_eq!(told(&["--slow"]), "bench knows no `--slow`; see --help");
+    }
+
+    #[test]
+    fn only_results_are_cleared_away() {
+        let folder = std::env::temp_dir().join(format!("xtask-{}-results", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        for name in ["system.csv", "lookup-system.svg", "notes.md"] {
+            fs::write(folder.join(name), "").expect("a file");
+        }
+        let mut files = left_over(&folder).expect("readable");
+        files.sort();
+        assert_eq!(files, [folder.join("lookup-system.svg"), folder.join("system.csv")]);
+        fs::remove_dir_all(&folder).expect("there");
+        assert!(left_over(&folder).is_err());
+    }
+}
