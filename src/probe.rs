@@ -9,6 +9,8 @@ pub(crate) enum Event {
     SlotClaimed,
     /// A member slot was given back: an index write.
     SlotReleased,
+    /// A chunk of a member set, or a place for one, was looked at by a claim.
+    ChunkLookedAt,
     /// A chunk pointer, a bitmap or a slot of a member set was read by a scan.
     WordScanned,
     /// A chunk of a table was migrated.
@@ -16,7 +18,7 @@ pub(crate) enum Event {
 }
 
 thread_local! {
-    static COUNTS: [Cell<usize>; 4] = const { [const { Cell::new(0) }; 4] };
+    static COUNTS: [Cell<usize>; 5] = const { [const { Cell::new(0) }; 5] };
 }
 
 /// Counts one `event`.

@@ -12,7 +12,8 @@
 //!
 //! And since a search that finds nothing proves nothing, there are bugs to be found, one by one.
 //!
-//! A second model, of the same kind, is that of member sets: the hint, and how chunks and sets close.
+//! A second model, of the same kind, is that of member sets: how claims go round, and how chunks and
+//! sets close.
 //!
 //! `EXHAUSTIVE=1` searches larger configurations, too.
 

@@ -215,7 +215,6 @@ steps! {
     claim_bit_claimed: BitClaimed, INSERT [0, 0], GROW [100];
     claim_top_raised: TopRaised, GROW [0, 5];
     claim_chunk_linked: ChunkLinked, GROW [0, 5];
-    claim_hint_raised: HintRaised, GROW [0, 5];
     release_bit_cleared: BitCleared, REMOVE [0, 1], DRAIN [60];
     release_chunk_closed: ChunkClosed, DRAIN [0, 2];
     release_chunk_unlinked: ChunkUnlinked, DRAIN [0, 2];

@@ -34,11 +34,12 @@ fn place(index: usize) -> (usize, usize) {
     (segment, index - (INLINE << segment))
 }
 
-/// How many chunks have a quarter more slots than there are members, and at least one more.
+/// How many chunks have a quarter more slots than there are members, and at least one more; but no
+/// more than an array has.
 fn range(members: usize) -> usize {
     let (first, further) = (slots_of(0) as usize, slots_of(1) as usize);
     let wanted = members + members / 4 + 1;
-    1 + wanted.saturating_sub(first).div_ceil(further)
+    (1 + wanted.saturating_sub(first).div_ceil(further)).min(MOST_CHUNKS)
 }
 
 /// The chunks of one stripe of a set.
@@ -141,6 +142,8 @@ impl Chunks {
         let mut looked_at = 0;
         loop {
             let index = if looked_at < range { (start + looked_at) % range } else { looked_at };
+            #[cfg(test)]
+            crate::probe::count(crate::probe::Event::ChunkLookedAt);
             let pointer = self.ensure(index);
             // Acquire: pairs with the CAS below: the chunk's words (O12).
             let seen = pointer.load(Ordering::Acquire);
@@ -343,6 +346,9 @@ mod tests {
             assert!(slots(range) > members);
             assert!(range == 1 || slots(range - 1) <= members + members / 4);
         }
+        let most = (MOST_CHUNKS - 1) * slots_of(1) as usize;
+        assert!(range(most / 5 * 4) > MOST_CHUNKS - 4);
+        assert_eq!(range(most), MOST_CHUNKS, "every slot can be had");
     }
 
     #[test]

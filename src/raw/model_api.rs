@@ -12,7 +12,7 @@ use super::primary::{Context, Found, Index};
 use super::resolve::{Fate, Published};
 use super::store::Store;
 use super::table::{Bucket, SLOTS};
-use super::word::{Fingerprint, Link, Word};
+use super::word::{Link, Word};
 use crate::sync::{Guard, Mutant, control, mutant};
 
 /// A key: equal by its number, hashed as the model wants it.
@@ -244,6 +244,14 @@ impl Toys {
     pub fn member_count(&self, name: &str) -> usize {
         let guard = self.store.pin();
         self.store.member_count(dim(name), name, &guard)
+    }
+
+    /// How many slots of the set of a name are in use, by whomever.
+    #[must_use]
+    pub fn slots_in_use(&self, name: &str) -> usize {
+        let guard = self.store.pin();
+        let set = self.store.directory(dim(name)).get(name, &guard);
+        set.map_or(0, |set| set.set().scan(&guard).count())
     }
 
     /// The counted length.

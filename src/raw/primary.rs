@@ -223,7 +223,7 @@ impl<E: Element> Index<E> {
         let mut bucket = head;
         let slot = &head.slots[fingerprint.preferred(SLOTS)];
         let word = slot.load();
-        if word.matches(fingerprint) {
+        if word.is_sought(fingerprint) {
             // SAFETY: read from a slot of this index under `guard` (I8).
             let element = unsafe { element(word.element()) };
             if accept(element) {
@@ -238,7 +238,7 @@ impl<E: Element> Index<E> {
                 let slot = &bucket.slots[promising.trailing_zeros() as usize];
                 promising &= promising - 1;
                 let word = slot.load();
-                if word.matches(fingerprint) {
+                if word.is_sought(fingerprint) {
                     // SAFETY: read from a slot of this index under `guard` (I8).
                     let element = unsafe { element(word.element()) };
                     if accept(element) {

@@ -168,11 +168,14 @@ impl<E> Word<E> {
     /// Whether this is a committed element of that fingerprint: what a reader looks for.
     #[inline(always)]
     pub(super) fn matches(self, fingerprint: Fingerprint) -> bool {
-        if mutant(Mutant::TakePending) {
-            return self.resembles(fingerprint);
-        }
         self.bits() & (FINGERPRINT_MASK | PENDING) == fingerprint.0
             && (FINGERPRINT_BITS != 0 || self.is_element())
+    }
+
+    /// Whether a lookup looks at this.
+    #[inline(always)]
+    pub(super) fn is_sought(self, fingerprint: Fingerprint) -> bool {
+        self.matches(fingerprint) || mutant(Mutant::TakePending) && self.resembles(fingerprint)
     }
 
     #[inline(always)]

@@ -1,4 +1,4 @@
-//! Member sets as step machines: claiming and releasing slots, the hint, and closing.
+//! Member sets as step machines: claims that go round, releases, scans, and closing.
 //!
 //! One name, sets of one stripe, and a directory that is one word; the index that the directory is in
 //! the source has a model of its own.
@@ -8,29 +8,41 @@ use std::fmt;
 use super::checker::{Checked, Model};
 
 /// Indices of a set's array of chunks.
-pub(super) const INDICES: usize = 3;
+pub(super) const INDICES: usize = 5;
 const SETS: usize = 6;
-const CHUNKS: usize = 12;
-const THREADS: usize = 3;
+const CHUNKS: usize = 16;
+const THREADS: usize = 4;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Bug {
-    /// Whoever raises the hint does not look again.
-    BlindHint,
-    /// Whoever gives a slot back does not lower the hint.
-    HintNotLowered,
+    /// A chunk is linked before scans are told that there is one more.
+    LateTop,
+    /// A chunk is linked by a store, because there was none a moment ago.
+    LinkByStore,
+    /// A bit is set without a look at what has become of the bitmap.
+    ClaimBySight,
+    /// A member is published before its slot says whose it is.
+    LateHash,
+    /// A claim goes round its range until there is room.
+    StayInRange,
     /// Whoever meets a chunk without room takes it out: it may only be full.
     UnlinkAny,
+    /// A chunk that closes looks as if it had room.
+    CloseUnmarked,
     /// A chunk is closed by a store, because it was empty a moment ago.
     CloseByStore,
+    /// Whoever unlinks the last chunk has scans end before it.
+    LowerTop,
     /// A closed set accepts a claim.
     ClaimClosed,
     /// A set leaves its directory whatever has taken its place.
     LeaveByStore,
     /// A claim that meets a closed set waits until its closer has taken it out.
     WaitForCloser,
-    /// A scan looks no further than the hint.
-    ScanToHint,
+    /// A scan looks no further than claims go round.
+    ScanToRange,
+    /// A scan ends where there is no chunk.
+    ScanToGap,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,6 +57,8 @@ pub(super) enum Life {
 pub(super) struct Chunk {
     pub(super) life: Life,
     pub(super) bits: u8,
+    /// What the slots say: a thread's number, from 1.
+    pub(super) hashes: [u8; 2],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,7 +66,7 @@ pub(super) struct Set {
     pub(super) life: Life,
     pub(super) live: u8,
     pub(super) closed: bool,
-    pub(super) hint: u8,
+    pub(super) cursor: u8,
     pub(super) top: u8,
     pub(super) chunks: [u8; INDICES],
 }
@@ -65,6 +79,31 @@ pub(super) struct Slot {
     pub(super) bit: u8,
 }
 
+/// A claim on its way round.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Round {
+    pub(super) set: u8,
+    pub(super) range: u8,
+    /// What it has read.
+    pub(super) cursor: u8,
+    pub(super) looked_at: u8,
+}
+
+impl Round {
+    pub(super) fn index(self) -> u8 {
+        let start = if self.cursor < self.range { self.cursor } else { 0 };
+        if self.looked_at < self.range {
+            (start + self.looked_at) % self.range
+        } else {
+            self.looked_at
+        }
+    }
+
+    pub(super) fn slot(self, bit: u8) -> Slot {
+        Slot { set: self.set, index: self.index(), bit }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Pc {
     Begin,
@@ -73,25 +112,24 @@ pub(super) enum Pc {
     NewSet,
     Enter { set: u8 },
     TakeOut { set: u8 },
-    Hint { set: u8 },
-    Top { set: u8, index: u8 },
-    End { set: u8, index: u8 },
-    Pointer { set: u8, index: u8 },
-    RaiseTop { set: u8, index: u8 },
-    LinkChunk { set: u8, index: u8 },
-    Bits { set: u8, index: u8, chunk: u8 },
-    Take { set: u8, index: u8, chunk: u8, seen: u8 },
-    UnlinkFull { set: u8, index: u8, chunk: u8 },
-    Raise { set: u8, index: u8 },
-    LookPointer { set: u8, index: u8 },
-    LookBits { set: u8, index: u8, chunk: u8 },
-    LowerAgain { set: u8, index: u8 },
+    Cursor { set: u8, range: u8 },
+    Pointer(Round),
+    RaiseTop(Round),
+    LinkChunk(Round),
+    RaiseLate(Round),
+    Bits { round: Round, chunk: u8 },
+    Take { round: Round, chunk: u8, seen: u8 },
+    UnlinkFull { round: Round, chunk: u8 },
+    Hash { round: Round, chunk: u8 },
+    MoveCursor(Round),
+    Publish,
+    HashLate,
     // A release.
     Find { slot: Slot },
     Clear { slot: Slot, chunk: u8 },
     Close { slot: Slot, chunk: u8 },
     Unlink { slot: Slot, chunk: u8 },
-    Lower { slot: Slot },
+    LowerTop { slot: Slot },
     GiveUnit { set: u8 },
     CloseSet { set: u8 },
     Leave { set: u8 },
@@ -99,14 +137,17 @@ pub(super) enum Pc {
     ScanTop { set: u8 },
     ScanPointer { set: u8, index: u8, top: u8 },
     ScanBits { set: u8, index: u8, top: u8, chunk: u8 },
+    ScanHash { set: u8, index: u8, top: u8, chunk: u8, bits: u8 },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Thread {
     done: u8,
-    /// What the thread has claimed.
-    pub(super) held: Option<Slot>,
-    /// Those threads whose members a scan must still find: claimed before it, and still held.
+    /// What the thread has claimed, until it clears the bit.
+    pub(super) slot: Option<Slot>,
+    /// Whether that is a member's: from its publication until it is unpublished.
+    pub(super) public: bool,
+    /// Those threads whose members a scan must still find: published before it, and still so.
     pub(super) due: u8,
     pc: Pc,
 }
@@ -127,12 +168,19 @@ pub(crate) struct Members {
     /// A program for each thread: `+` claims, `-` gives back, `?` scans. In front of a `:` is what
     /// the thread has done before the others begin.
     programs: &'static [&'static str],
+    /// Whether claims go round one chunk alone, so that they often look beyond: nothing but speed
+    /// hangs on how many it is.
+    narrow: bool,
     bug: Option<Bug>,
 }
 
 impl Members {
     pub(crate) fn new(slots: u8, programs: &'static [&'static str]) -> Members {
-        Members { slots, programs, bug: None }
+        Members { slots, programs, narrow: false, bug: None }
+    }
+
+    pub(crate) fn narrow(self) -> Members {
+        Members { narrow: true, ..self }
     }
 
     pub(crate) fn with(self, bug: Bug) -> Members {
@@ -147,6 +195,14 @@ impl Members {
         (1 << self.slots) - 1
     }
 
+    /// How many chunks have a quarter more slots than there are members, and at least one more.
+    pub(super) fn range(&self, members: u8) -> u8 {
+        match self.narrow {
+            true => 1,
+            false => (members + members / 4 + 1).div_ceil(self.slots),
+        }
+    }
+
     fn op(&self, state: &State, thread: usize) -> Option<u8> {
         let done = usize::from(state.threads[thread].done);
         self.programs[thread].bytes().filter(|&op| op != b':').nth(done)
@@ -155,7 +211,8 @@ impl Members {
 
 impl fmt::Display for Members {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "chunks of {}: {}", self.slots, self.programs.join(" | "))
+        let range = if self.narrow { ", a range of one" } else { "" };
+        write!(f, "chunks of {}{range}: {}", self.slots, self.programs.join(" | "))
     }
 }
 
@@ -171,16 +228,17 @@ impl Model for Members {
             life: Life::Unused,
             live: 0,
             closed: false,
-            hint: 0,
+            cursor: 0,
             top: 0,
             chunks: [0; INDICES],
         };
         let mut state = State {
             directory: 0,
             sets: [set; SETS],
-            chunks: [Chunk { life: Life::Unused, bits: 0 }; CHUNKS],
+            chunks: [Chunk { life: Life::Unused, bits: 0, hashes: [0; 2] }; CHUNKS],
             pinned: 0,
-            threads: [Thread { done: 0, held: None, due: 0, pc: Pc::Begin }; THREADS],
+            threads: [Thread { done: 0, slot: None, public: false, due: 0, pc: Pc::Begin };
+                THREADS],
         };
         for (thread, program) in self.programs.iter().enumerate() {
             let before = program.find(':').unwrap_or(0);
@@ -198,9 +256,10 @@ impl Model for Members {
     fn step(&self, state: &mut State, me: usize, _: usize) -> Checked<()> {
         let next = match state.threads[me].pc {
             Pc::Begin => self.begin(state, me)?,
-            pc @ (Pc::ScanTop { .. } | Pc::ScanPointer { .. } | Pc::ScanBits { .. }) => {
-                self.scan(state, me, pc)?
-            }
+            pc @ (Pc::ScanTop { .. }
+            | Pc::ScanPointer { .. }
+            | Pc::ScanBits { .. }
+            | Pc::ScanHash { .. }) => self.scan(state, me, pc)?,
             pc => match self.claim(state, me, pc)? {
                 Some(next) => next,
                 None => self.release(state, me, pc)?,
@@ -211,7 +270,7 @@ impl Model for Members {
     }
 
     fn check(&self, state: &State) -> Checked<()> {
-        let held = state.threads.iter().filter_map(|thread| thread.held);
+        let held = state.threads.iter().filter_map(|thread| thread.slot);
         for (number, slot) in held.clone().enumerate() {
             if held.clone().skip(number + 1).any(|other| other == slot) {
                 return Err("a slot has two owners");
@@ -230,7 +289,7 @@ impl Model for Members {
     }
 
     fn at_rest(&self, state: &State) -> Checked<()> {
-        let held = state.threads.iter().filter(|thread| thread.held.is_some()).count();
+        let held = state.threads.iter().filter(|thread| thread.slot.is_some()).count();
         let linked = |life: Life| matches!(life, Life::Linked);
         let kept = |life: Life| matches!(life, Life::Linked | Life::Retired(_));
         if state.sets[1..].iter().filter(|set| kept(set.life)).count() != usize::from(held > 0) {
@@ -243,9 +302,9 @@ impl Model for Members {
             return Err("a chunk is not freed");
         }
         let set = &state.sets[usize::from(state.directory)];
-        let room = |&id: &u8| id == 0 || chunk(id).bits != self.full();
-        if held > 0 && set.chunks[..usize::from(set.hint)].iter().any(room) {
-            return Err("there is room below the hint");
+        let in_use = set.chunks.iter().map(|&id| chunk(id).bits.count_ones()).sum::<u32>();
+        if held > 0 && in_use as usize != held {
+            return Err("a slot is lost");
         }
         if held > 0 && usize::from(set.live) != held {
             return Err("a set has lost count of its members");
@@ -275,21 +334,22 @@ impl State {
         }
     }
 
-    /// A new set with one member.
-    pub(super) fn new_set(&mut self) -> Checked<u8> {
+    /// A new set with one member, that of a thread.
+    pub(super) fn new_set(&mut self, me: usize) -> Checked<u8> {
         let id = (1..SETS).find(|&id| self.sets[id].life == Life::Unused);
         let id = id.ok_or("the model is out of sets")?;
         let mut chunks = [0; INDICES];
-        chunks[0] = self.new_chunk()?;
-        self.sets[id] = Set { life: Life::Linked, live: 1, closed: false, hint: 0, top: 1, chunks };
+        chunks[0] = self.new_chunk(me)?;
+        self.sets[id] =
+            Set { life: Life::Linked, live: 1, closed: false, cursor: 0, top: 1, chunks };
         Ok(id as u8)
     }
 
-    /// A new chunk with one member.
-    pub(super) fn new_chunk(&mut self) -> Checked<u8> {
+    /// A new chunk with one member, that of a thread.
+    pub(super) fn new_chunk(&mut self, me: usize) -> Checked<u8> {
         let id = (1..CHUNKS).find(|&id| self.chunks[id].life == Life::Unused);
         let id = id.ok_or("the model is out of chunks")?;
-        self.chunks[id] = Chunk { life: Life::Linked, bits: 1 };
+        self.chunks[id] = Chunk { life: Life::Linked, bits: 1, hashes: [me as u8 + 1, 0] };
         Ok(id as u8)
     }
 
@@ -310,7 +370,9 @@ impl State {
         };
         for chunk in &mut self.chunks {
             chunk.life = passed(chunk.life);
-            chunk.bits = if chunk.life == Life::Freed { 0 } else { chunk.bits };
+            if chunk.life == Life::Freed {
+                (chunk.bits, chunk.hashes) = (0, [0; 2]);
+            }
         }
         for set in 1..SETS {
             let before = self.sets[set].life;
@@ -336,30 +398,29 @@ impl Members {
         match self.op(state, me) {
             Some(b'+') => Ok(Pc::Directory),
             Some(b'-') => {
-                let slot = state.threads[me].held.take().ok_or("nothing to give back")?;
+                let slot = state.threads[me].slot.ok_or("nothing to give back")?;
+                state.threads[me].public = false;
                 // Those who scan need not find it any more.
                 state.threads.iter_mut().for_each(|thread| thread.due &= !(1 << me));
                 Ok(Pc::Find { slot })
             }
             _ => {
-                let due = (0..THREADS).filter(|&other| state.threads[other].held.is_some());
+                let due = (0..THREADS).filter(|&other| state.threads[other].public);
                 state.threads[me].due = due.fold(0, |due, other| due | 1 << other);
                 match state.directory {
-                    0 => self.done(state, me, None),
+                    0 => self.done(state, me),
                     set => Ok(Pc::ScanTop { set }),
                 }
             }
         }
     }
 
-    pub(super) fn done(&self, state: &mut State, me: usize, claimed: Option<Slot>) -> Checked<Pc> {
+    pub(super) fn done(&self, state: &mut State, me: usize) -> Checked<Pc> {
         if state.threads[me].due != 0 {
             return Err("a scan has missed a member");
         }
         state.unpin(me)?;
-        let thread = &mut state.threads[me];
-        thread.done += 1;
-        thread.held = claimed.or(thread.held);
+        state.threads[me].done += 1;
         Ok(Pc::Begin)
     }
 }

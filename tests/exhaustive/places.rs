@@ -1,7 +1,7 @@
 //! The steps of claims, releases and scans.
 
 use super::checker::Checked;
-use super::members::{Bug, INDICES, Life, Members, Pc, Slot, State};
+use super::members::{Bug, INDICES, Life, Members, Pc, Round, Slot, State};
 
 impl Members {
     /// A step of a claim; none if the thread is at something else.
@@ -15,9 +15,10 @@ impl Members {
                 if state.directory != 0 {
                     return Ok(Some(Pc::Directory));
                 }
-                let set = state.new_set()?;
+                let set = state.new_set(me)?;
                 state.directory = set;
-                return self.done(state, me, Some(Slot { set, index: 0, bit: 0 })).map(Some);
+                state.threads[me].slot = Some(Slot { set, index: 0, bit: 0 });
+                Pc::Publish
             }
             Pc::Enter { set } => {
                 let entered = state.set(me, set)?;
@@ -29,7 +30,7 @@ impl Members {
                     return Ok(Some(Pc::TakeOut { set }));
                 }
                 entered.live += 1;
-                Pc::Hint { set }
+                Pc::Cursor { set, range: self.range(entered.live) }
             }
             Pc::TakeOut { set } => {
                 if state.directory == set {
@@ -37,87 +38,100 @@ impl Members {
                 }
                 Pc::Directory
             }
-            Pc::Hint { set } => Pc::Top { set, index: state.set(me, set)?.hint },
-            Pc::Top { set, index } => {
-                if index >= state.set(me, set)?.top {
-                    Pc::End { set, index }
-                } else {
-                    Pc::Pointer { set, index }
+            Pc::Cursor { set, range } => {
+                let cursor = state.set(me, set)?.cursor;
+                Pc::Pointer(Round { set, range, cursor, looked_at: 0 })
+            }
+            Pc::Pointer(round) => match state.pointer(me, round.set, round.index())? {
+                0 if self.has(Bug::LateTop) => Pc::LinkChunk(round),
+                0 => Pc::RaiseTop(round),
+                chunk => Pc::Bits { round, chunk },
+            },
+            Pc::RaiseTop(round) | Pc::RaiseLate(round) => {
+                let set = state.set(me, round.set)?;
+                set.top = set.top.max(round.index() + 1);
+                match pc {
+                    Pc::RaiseTop(_) => Pc::LinkChunk(round),
+                    _ => self.claimed(round),
                 }
             }
-            Pc::End { set, index } => {
-                // Was room made further down meanwhile?
-                let hint = state.set(me, set)?.hint;
-                if hint < index { Pc::Top { set, index: hint } } else { Pc::Pointer { set, index } }
-            }
-            Pc::Pointer { set, index } => match state.pointer(me, set, index)? {
-                0 => Pc::RaiseTop { set, index },
-                chunk => Pc::Bits { set, index, chunk },
-            },
-            Pc::RaiseTop { set, index } => {
-                let set_ = state.set(me, set)?;
-                set_.top = set_.top.max(index + 1);
-                Pc::LinkChunk { set, index }
-            }
-            Pc::LinkChunk { set, index } => {
-                if state.pointer(me, set, index)? != 0 {
-                    return Ok(Some(Pc::Top { set, index }));
+            Pc::LinkChunk(round) => {
+                let there = state.pointer(me, round.set, round.index())?;
+                if there != 0 && !self.has(Bug::LinkByStore) {
+                    return Ok(Some(Pc::Pointer(round)));
                 }
-                let chunk = state.new_chunk()?;
-                state.set(me, set)?.chunks[usize::from(index)] = chunk;
-                return self.done(state, me, Some(Slot { set, index, bit: 0 })).map(Some);
+                let chunk = state.new_chunk(me)?;
+                state.set(me, round.set)?.chunks[usize::from(round.index())] = chunk;
+                state.threads[me].slot = Some(round.slot(0));
+                if self.has(Bug::LateTop) { Pc::RaiseLate(round) } else { self.claimed(round) }
             }
-            Pc::Bits { set, index, chunk } => match state.chunk(me, chunk)?.bits {
-                seen if seen != self.full() => Pc::Take { set, index, chunk, seen },
-                _ if self.has(Bug::UnlinkAny) => Pc::UnlinkFull { set, index, chunk },
-                _ => Pc::Raise { set, index },
+            Pc::Bits { round, chunk } => match state.chunk(me, chunk)?.bits {
+                seen if seen != self.full() => Pc::Take { round, chunk, seen },
+                _ if self.has(Bug::UnlinkAny) => Pc::UnlinkFull { round, chunk },
+                _ => Pc::Pointer(self.next(round)),
             },
-            Pc::Take { set, index, chunk, seen } => {
+            Pc::Take { round, chunk, seen } => {
                 let bit = seen.trailing_ones() as u8;
-                let chunk = state.chunk(me, chunk)?;
-                if chunk.bits != seen {
-                    return Ok(Some(Pc::Top { set, index }));
+                let taken = state.chunk(me, chunk)?;
+                if taken.bits != seen && !self.has(Bug::ClaimBySight) {
+                    return Ok(Some(Pc::Pointer(round)));
                 }
-                chunk.bits |= 1 << bit;
-                return self.done(state, me, Some(Slot { set, index, bit })).map(Some);
+                taken.bits |= 1 << bit;
+                state.threads[me].slot = Some(round.slot(bit));
+                match self.has(Bug::LateHash) {
+                    true => self.claimed(round),
+                    false => Pc::Hash { round, chunk },
+                }
             }
-            Pc::UnlinkFull { set, index, chunk } => {
-                let pointer = &mut state.set(me, set)?.chunks[usize::from(index)];
+            Pc::UnlinkFull { round, chunk } => {
+                let pointer = &mut state.set(me, round.set)?.chunks[usize::from(round.index())];
                 if *pointer == chunk {
                     *pointer = 0;
                     state.retire_chunk(chunk)?;
                 }
-                Pc::Top { set, index }
+                Pc::Pointer(round)
             }
-            Pc::Raise { set, index } => {
-                let set_ = state.set(me, set)?;
-                let raised = set_.hint == index;
-                if raised {
-                    set_.hint = index + 1;
-                }
-                if raised && !self.has(Bug::BlindHint) {
-                    Pc::LookPointer { set, index }
-                } else {
-                    Pc::Top { set, index: index + 1 }
-                }
+            Pc::Hash { round, chunk } => {
+                self.write_hash(state, me, chunk)?;
+                self.claimed(round)
             }
-            Pc::LookPointer { set, index } => match state.pointer(me, set, index)? {
-                0 => Pc::LowerAgain { set, index },
-                chunk => Pc::LookBits { set, index, chunk },
-            },
-            Pc::LookBits { set, index, chunk } => {
-                if state.chunk(me, chunk)?.bits == self.full() {
-                    Pc::Top { set, index: index + 1 }
-                } else {
-                    Pc::LowerAgain { set, index }
-                }
+            Pc::MoveCursor(round) => {
+                state.set(me, round.set)?.cursor = round.index();
+                Pc::Publish
             }
-            Pc::LowerAgain { set, index } => {
-                state.lower(me, set, index)?;
-                Pc::Top { set, index: index + 1 }
+            Pc::Publish => {
+                state.threads[me].public = true;
+                if self.has(Bug::LateHash) {
+                    return Ok(Some(Pc::HashLate));
+                }
+                self.done(state, me)?
+            }
+            Pc::HashLate => {
+                let slot = state.threads[me].slot.ok_or("nothing was claimed")?;
+                let chunk = state.pointer(me, slot.set, slot.index)?;
+                self.write_hash(state, me, chunk)?;
+                self.done(state, me)?
             }
             _ => return Ok(None),
         }))
+    }
+
+    /// What comes after a claimed slot is written.
+    fn claimed(&self, round: Round) -> Pc {
+        if round.index() == round.cursor { Pc::Publish } else { Pc::MoveCursor(round) }
+    }
+
+    /// The next chunk to look at.
+    fn next(&self, round: Round) -> Round {
+        let looked_at = round.looked_at + 1;
+        let again = self.has(Bug::StayInRange) && looked_at == round.range;
+        Round { looked_at: if again { 0 } else { looked_at }, ..round }
+    }
+
+    fn write_hash(&self, state: &mut State, me: usize, chunk: u8) -> Checked<()> {
+        let slot = state.threads[me].slot.ok_or("nothing was claimed")?;
+        state.chunk(me, chunk)?.hashes[usize::from(slot.bit)] = me as u8 + 1;
+        Ok(())
     }
 
     /// A step of a release.
@@ -130,16 +144,23 @@ impl Members {
             Pc::Clear { slot, chunk } => {
                 let bits = &mut state.chunk(me, chunk)?.bits;
                 *bits &= !(1 << slot.bit);
-                if *bits == 0 { Pc::Close { slot, chunk } } else { Pc::Lower { slot } }
+                let empty = *bits == 0;
+                state.threads[me].slot = None;
+                match empty {
+                    true => Pc::Close { slot, chunk },
+                    false => Pc::GiveUnit { set: slot.set },
+                }
             }
             Pc::Close { slot, chunk } => {
                 let full = self.full();
                 let bits = &mut state.chunk(me, chunk)?.bits;
                 if *bits != 0 && !self.has(Bug::CloseByStore) {
-                    return Ok(Pc::Lower { slot });
+                    return Ok(Pc::GiveUnit { set: slot.set });
                 }
                 // A closed chunk looks like a full one: nobody can tell, and nobody need.
-                *bits = full;
+                if !self.has(Bug::CloseUnmarked) {
+                    *bits = full;
+                }
                 Pc::Unlink { slot, chunk }
             }
             Pc::Unlink { slot, chunk } => {
@@ -149,11 +170,15 @@ impl Members {
                 }
                 *pointer = 0;
                 state.retire_chunk(chunk)?;
-                Pc::Lower { slot }
+                match self.has(Bug::LowerTop) {
+                    true => Pc::LowerTop { slot },
+                    false => Pc::GiveUnit { set: slot.set },
+                }
             }
-            Pc::Lower { slot: Slot { set, index, .. } } => {
-                if !self.has(Bug::HintNotLowered) {
-                    state.lower(me, set, index)?;
+            Pc::LowerTop { slot: Slot { set, index, .. } } => {
+                let top = &mut state.set(me, set)?.top;
+                if *top == index + 1 {
+                    *top = index;
                 }
                 Pc::GiveUnit { set }
             }
@@ -163,12 +188,12 @@ impl Members {
                 if *live == 0 {
                     return Ok(Pc::CloseSet { set });
                 }
-                self.done(state, me, None)?
+                self.done(state, me)?
             }
             Pc::CloseSet { set } => {
                 let closing = state.set(me, set)?;
                 if closing.live != 0 || closing.closed {
-                    return self.done(state, me, None);
+                    return self.done(state, me);
                 }
                 closing.closed = true;
                 Pc::Leave { set }
@@ -181,7 +206,7 @@ impl Members {
                     life @ Life::Linked => *life = Life::Retired(state.pinned),
                     _ => return Err("a set is retired twice"),
                 }
-                self.done(state, me, None)?
+                self.done(state, me)?
             }
             _ => return Err("a step that no operation has"),
         })
@@ -192,30 +217,37 @@ impl Members {
         let (set, index, top) = match pc {
             Pc::ScanTop { set } => {
                 let scanned = state.set(me, set)?;
-                let top = if self.has(Bug::ScanToHint) { scanned.hint } else { scanned.top };
-                (set, 0, top)
+                match self.has(Bug::ScanToRange) {
+                    true => (set, 0, scanned.top.min(self.range(scanned.live))),
+                    false => (set, 0, scanned.top),
+                }
             }
             Pc::ScanPointer { set, index, top } => match state.pointer(me, set, index)? {
+                0 if self.has(Bug::ScanToGap) => (set, top, top),
                 0 => (set, index + 1, top),
                 chunk => return Ok(Pc::ScanBits { set, index, top, chunk }),
             },
-            Pc::ScanBits { set, index, top, chunk } => {
-                let bits = state.chunk(me, chunk)?.bits;
-                for member in 0..state.threads.len() {
-                    let found = state.threads[member].held.is_some_and(|slot| {
-                        slot.set == set && slot.index == index && bits >> slot.bit & 1 != 0
-                    });
+            Pc::ScanBits { set, index, top, chunk } => match state.chunk(me, chunk)?.bits {
+                0 => (set, index + 1, top),
+                bits => return Ok(Pc::ScanHash { set, index, top, chunk, bits }),
+            },
+            Pc::ScanHash { set, index, top, chunk, bits } => {
+                let bit = bits.trailing_zeros() as u8;
+                let hash = state.chunk(me, chunk)?.hashes[usize::from(bit)];
+                // The probe of the primary index: is this that member's slot?
+                if let Some(member) = hash.checked_sub(1) {
+                    let thread = &state.threads[usize::from(member)];
+                    let found = thread.public && thread.slot == Some(Slot { set, index, bit });
                     state.threads[me].due &= !(u8::from(found) << member);
                 }
-                (set, index + 1, top)
+                match bits & (bits - 1) {
+                    0 => (set, index + 1, top),
+                    bits => return Ok(Pc::ScanHash { set, index, top, chunk, bits }),
+                }
             }
             _ => return Err("a step that no scan has"),
         };
-        if index == top {
-            self.done(state, me, None)
-        } else {
-            Ok(Pc::ScanPointer { set, index, top })
-        }
+        if index == top { self.done(state, me) } else { Ok(Pc::ScanPointer { set, index, top }) }
     }
 }
 
@@ -225,11 +257,5 @@ impl State {
             return Err("the model is out of indices");
         }
         Ok(self.set(me, set)?.chunks[usize::from(index)])
-    }
-
-    fn lower(&mut self, me: usize, set: u8, index: u8) -> Checked<()> {
-        let set = self.set(me, set)?;
-        set.hint = set.hint.min(index);
-        Ok(())
     }
 }

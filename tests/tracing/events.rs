@@ -21,9 +21,16 @@ fn growth_is_told_table_by_table() {
         let child = Child::new(()).on(format!("node-{id}"), id).tag(format!("tag-{id}"));
         registry.insert(id, child);
     }
-    // The last migrations are finished on the way, by writes to come or by this.
+    // The last migration of the table of children is finished by this; those of the others by writes
+    // to come.
     registry.reserve(100_000);
-    let told = records.take();
+    let mut told = records.take();
+    for table in ["tags", "nodes"] {
+        let last = told.iter().rposition(|told| told.field("table") == table).unwrap();
+        if told[last].message == "resize began" {
+            told.remove(last);
+        }
+    }
     for table in ["tags", "nodes", "children"] {
         let resizes = resizes(&told, table);
         assert!(resizes.len() > 3, "{table}: {resizes:?}");

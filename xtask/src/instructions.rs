@@ -19,7 +19,7 @@ use crate::process::{self, Step};
 use crate::table::Outcome;
 
 /// Where the record is, below the checkout.
-const RECORD: &str = "benches/instructions.toml";
+const RECORD: &str = "benches/instructions/record.toml";
 
 /// By how many per cent a count may exceed the recorded one.
 const TOLERANCE: u64 = 2;
@@ -223,11 +223,11 @@ fn table(measured: &Record, recorded: Option<&Record>) -> String {
 
 /// Runs the benchmarks.
 fn measure(places: &Places) -> Result<Record, String> {
-    let folder = places.root.join("benches");
+    let folder = places.root.join("benches/instructions");
     let lock = folder.join("Cargo.lock");
     let lock = fs::read_to_string(&lock).map_err(|error| format!("{}: {error}", lock.display()))?;
     let gungraun = locked_version(&lock, "gungraun")
-        .ok_or("benches/Cargo.lock has no package of the name gungraun")?;
+        .ok_or("its Cargo.lock has no package of the name gungraun")?;
     let valgrind = first_line(Command::new("valgrind").arg("--version")).map_err(|error| {
         format!("{error}; it counts the instructions, and is in the package `valgrind`")
     })?;
@@ -237,7 +237,7 @@ fn measure(places: &Places) -> Result<Record, String> {
     let bench = Step::new(&places.cargo, &folder, minutes(15))
         .env("GUNGRAUN_RUNNER", runner.to_string_lossy())
         .args("bench --locked --bench instructions --target-dir")
-        .arg(places.work.join("benches"))
+        .arg(places.work.join("instructions"))
         .args("-- --output-format=json --home")
         .arg(places.work.join("gungraun"));
     let output = carried_out(&bench, places, "instructions")?;

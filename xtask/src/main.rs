@@ -31,7 +31,7 @@ verify runs the checks of a tier, or those of them whose names contain a filter,
 and prints a table. With a filter `-NAME` the check of that name is left out.
 
 instructions counts the instructions of the hot operations with valgrind, and
-fails if one takes 2 % more than benches/instructions.toml says, if that was
+fails if one takes 2 % more than benches/instructions/record.toml says, if that was
 made with the same tools. With --bless it writes that file.
 
 bench measures the registry against its peers, prints a table, and writes rows

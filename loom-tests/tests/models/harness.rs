@@ -98,6 +98,7 @@ pub fn check(toys: &Toys, content: &[(u8, u64)], names: &[(&str, &[u8])]) {
         let found: Vec<_> = toys.named(name).into_iter().map(|one| one.0).collect();
         assert_eq!(found, *keys, "members of {name}");
         assert_eq!(toys.member_count(name), keys.len(), "member count of {name}");
+        assert_eq!(toys.slots_in_use(name), keys.len(), "slots of {name}");
     }
     let first = names.iter().filter(|(name, keys)| !name.starts_with('@') && !keys.is_empty());
     let mut first: Vec<_> = first.map(|(name, keys)| (name.to_string(), keys.len())).collect();

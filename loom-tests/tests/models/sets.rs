@@ -258,26 +258,72 @@ pub fn dropped_keeps_claims() {
     end(toys);
 }
 
-/// A chunk loses its last member while another is claimed in it, and is found again: no index
-/// below the hint has room.
+/// A chunk loses its last member while another is claimed in it, or where it was.
 pub fn chunk_closes() {
     let (toys, _) = at_once(
         tagged(&[(A, 1, &["x"]), (B, 2, &["x"]), (C, 3, &["x"])]),
         [|t| t.remove(C) == Some(3), |t| t.insert(A_TOO, 4, &["x"])],
     );
     check(&toys, &[(1, 1), (2, 2), (4, 4)], &[("x", &[1, 2, 4])]);
-    assert!(toys.hint_is_low("x"), "an index is lost for good");
     end(toys);
 }
 
 /// Room is made in a full chunk while a claim goes past it.
-pub fn hint_goes_past() {
+pub fn room_behind_a_claim() {
     let (toys, _) = at_once(
         tagged(&[(A, 1, &["x"]), (C, 3, &["x"])]),
         [|t| t.remove(A) == Some(1), |t| t.insert(B, 2, &["x"])],
     );
     check(&toys, &[(2, 2), (3, 3)], &[("x", &[2, 3])]);
-    assert!(toys.hint_is_low("x"), "an index is lost for good");
+    end(toys);
+}
+
+/// One claim brings a chunk, another takes a slot of it: whoever has put a member there finds it.
+pub fn second_of_a_new_chunk() {
+    let toys = Toys::new(4);
+    assert!(toys.insert(A, 1, &["x"]) && toys.insert(D, 5, &["x"]));
+    let (toys, [_, found]) = at_once(
+        toys,
+        [
+            |t| {
+                t.insert(E, 6, &["x"]);
+                Vec::new()
+            },
+            |t| {
+                t.insert(C, 3, &["x"]);
+                t.named("x")
+            },
+        ],
+    );
+    let throughout: Vec<_> = found.iter().filter(|one| one.0 != 6).copied().collect();
+    let own = [(1, 1), (3, 3), (5, 5)];
+    assert_eq!(throughout, own, "a query misses what was inserted before it");
+    check(&toys, &[(1, 1), (3, 3), (5, 5), (6, 6)], &[("x", &[1, 3, 5, 6])]);
+    end(toys);
+}
+
+/// Two claims go round the range, past a full chunk and over its end, while room is made there.
+pub fn two_claims_go_round() {
+    let toys = Toys::new(4);
+    for key in [A, C, D, E] {
+        assert!(toys.insert(key, key.id.into(), &["x"]));
+    }
+    // The next claim begins in the second chunk, which is full; the first one is gone.
+    assert!(toys.remove(A).is_some() && toys.remove(C).is_some());
+    let (toys, _) = at_once(
+        toys,
+        [
+            |t| t.remove(D) == Some(5),
+            |t| t.insert(A, 1, &["x"]),
+            |t| {
+                t.insert(C, 3, &["x"]);
+                let found = t.named("x");
+                assert!(found.contains(&(3, 3)) && found.contains(&(6, 6)), "{found:?}");
+                true
+            },
+        ],
+    );
+    check(&toys, &[(1, 1), (3, 3), (6, 6)], &[("x", &[1, 3, 6])]);
     end(toys);
 }
 

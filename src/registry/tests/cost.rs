@@ -85,6 +85,87 @@ fn a_set_that_shrank_is_cheap_again() {
     assert!(words <= 2_000, "{words} words for 10 members");
 }
 
+/// So many children of one node and one tag, and their ids.
+fn many(members: u32) -> (Registry<&'static str, u32, (), u32>, Vec<u32>) {
+    let registry = Registry::new("here");
+    for id in 0..members {
+        registry.insert(id, Child::new("spec").on("here", id).tag("a"));
+    }
+    (registry, (0..members).collect())
+}
+
+/// Which of the children goes, by its place among the ids, by how often one went before.
+type Choose<'a> = &'a mut dyn FnMut(usize) -> usize;
+
+/// So many times, deletes a child that `choose` names and inserts another. Returns how many chunks an
+/// insert has looked at for its node and its tag together: on average, and at most.
+fn turn_over(
+    registry: &Registry<&'static str, u32, (), u32>,
+    ids: &mut [u32],
+    times: usize,
+    choose: Choose<'_>,
+) -> (f64, usize) {
+    let fresh = *ids.iter().max().expect("some") + 1;
+    let (mut all, mut most) = (0, 0);
+    for (time, id) in (0..times).zip(fresh..) {
+        let gone = std::mem::replace(&mut ids[choose(time)], id);
+        assert!(registry.delete(&gone).is_some());
+        probe::take(Event::ChunkLookedAt);
+        assert!(registry.insert(id, Child::new("spec").on("here", id).tag("a")).is_none());
+        let chunks = probe::take(Event::ChunkLookedAt);
+        all += chunks;
+        most = most.max(chunks);
+    }
+    (all as f64 / times as f64, most)
+}
+
+#[test]
+fn an_insert_looks_at_a_few_chunks_whatever_was_removed() {
+    const MEMBERS: usize = 20_000;
+    let mut random = fastrand::Rng::with_seed(7);
+    // Where room is only far away, one insert goes there, through up to all chunks of the two sets,
+    // and many others find it near.
+    const ROUND: usize = 2 * (MEMBERS + MEMBERS / 4) / 64 + 4;
+    let choices: [(&str, Choose<'_>, usize); 4] = [
+        ("random", &mut |_| random.usize(..MEMBERS), 64),
+        ("oldest", &mut |time| time % MEMBERS, 64),
+        ("newest", &mut |_| MEMBERS - 1, 64),
+        ("one of each chunk", &mut |time| time * 64 % (MEMBERS - 1), ROUND),
+    ];
+    for (which, choose, limit) in choices {
+        let (registry, mut ids) = many(MEMBERS as u32);
+        let (mean, most) = turn_over(&registry, &mut ids, 2 * MEMBERS, choose);
+        // In each of the two sets one, and now and then a full one before it.
+        assert!((2.0..3.0).contains(&mean), "{which}: {mean} chunks");
+        assert!(most <= limit, "{which}: {most} chunks at most");
+        let (words, found) = words_read(|| registry.match_tag("a").len());
+        assert_eq!(found, MEMBERS);
+        // Two words for each chunk of 64, a quarter more chunks than members fill.
+        assert!(words <= MEMBERS + MEMBERS / 20, "{which}: {words} words");
+    }
+}
+
+#[test]
+fn chunks_from_times_with_more_members_run_empty() {
+    const LEFT: usize = 200;
+    let (registry, mut ids) = many(20_000);
+    let mut random = fastrand::Rng::with_seed(7);
+    random.shuffle(&mut ids);
+    for gone in ids.drain(LEFT..) {
+        registry.delete(&gone);
+    }
+    let pointers = (20_000 - 6_usize).div_ceil(64) + 1;
+    let (words, _) = words_read(|| registry.match_tag("a").len());
+    assert!(words > pointers + LEFT + 100, "{words} words: they stand far apart");
+    // Whoever was there has gone by then, but for one in 20,000.
+    let (mean, most) = turn_over(&registry, &mut ids, 10 * LEFT, &mut |_| random.usize(..LEFT));
+    assert!((2.0..3.0).contains(&mean) && most <= 16, "{mean} chunks, at most {most}");
+    let (words, found) = words_read(|| registry.match_tag("a").len());
+    assert_eq!(found, LEFT);
+    // The chunks of the range, which has 251 slots: one of 6 and four of 64.
+    assert!(words <= pointers + LEFT + 5, "{words} words");
+}
+
 #[test]
 fn remove_node_touches_that_nodes_children_only() {
     let registry: Registry<&str, u32, (), u32> = Registry::new("here");
