@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 use std::slice;
+use std::sync::MutexGuard;
 
 use process_registry::*;
 
@@ -124,6 +125,10 @@ table! {
     Registry<u8, u8, (), Rc<u8>>:        no   no   yes   yes        yes;
     Registry<u8, u8, (), u8, Cell<u8>>:  yes  no   yes   yes        no;
     Registry<u8, u8, (), u8, Rc<u8>>:    no   no   yes   yes        yes;
+    // `Sync` alone is not enough: who sees an entry may share it, and drop it elsewhere.
+    Registry<MutexGuard<'static, u8>, u8>: no no   yes   yes        yes;
+    Entry<MutexGuard<'static, u8>, u8>:  no   no   yes   yes        yes;
+    OwnedEntry<u8, MutexGuard<'static, u8>>: no no yes   yes        yes;
     Builder<Rc<u8>, Cell<u8>>:           yes  yes  yes   yes        yes;
     Builder<u8, u8, (), u8, Cell<u8>>:   yes  no   yes   yes        no;
     OwnedEntry<Cell<u8>, u8>:            no   no   yes   no         no;

@@ -1,9 +1,10 @@
 //! What is said about the proofs is so: the matrix of all pairs of operations is complete and names
-//! what exists, the table of the seeded bugs as well, and what the source cites of the design page
-//! is on it.
+//! what exists, the table of the seeded bugs as well, what the source cites of the design page is on
+//! it, and unsafe code cites the invariants that it rests on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 const OPERATIONS: [&str; 15] = [
@@ -305,6 +306,91 @@ fn what_the_source_cites_is_on_the_design_page() {
     assert!(cited.len() > 20, "only {cited:?}");
 }
 
+/// The names of the invariants on the design page.
+fn invariants() -> Vec<String> {
+    let design = read("src/design.rs");
+    let rows = design.lines().filter_map(|line| row(line.strip_prefix("//! ")?));
+    rows.map(|row| row[0].to_string()).filter(|name| name.starts_with('I')).collect()
+}
+
+/// The files with unsafe code, each by its path from the root, and its text.
+fn unsafe_sources() -> Vec<(String, String)> {
+    let name = |path: &Path| {
+        let path = path.strip_prefix(root()).expect("below the root");
+        path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+    };
+    let all = sources(&root().join("src")).into_iter().map(|path| (name(&path), read(&path)));
+    all.filter(|(_, source)| source.contains("// SAFETY:")).collect()
+}
+
+/// The lines of each `SAFETY` comment, to the end of the comment.
+fn safety_comments(lines: &[&str]) -> Vec<Range<usize>> {
+    let is_comment = |line: &&&str| line.trim_start().starts_with("//");
+    let starts = (0..lines.len()).filter(|&at| lines[at].contains("// SAFETY:"));
+    starts.map(|at| at..at + lines[at..].iter().take_while(is_comment).count()).collect()
+}
+
+/// The only unsafe block that rests on no invariant.
+const RESTS_ON_NONE: (&str, &str) = ("src/raw/prefetch.rs", "rests on no invariant");
+
+/// The `SAFETY` comments of a file that cite no invariant that there is.
+fn uncited(file: &str, source: &str, invariants: &[String]) -> Vec<String> {
+    let lines: Vec<_> = source.lines().collect();
+    let mut faults = Vec::new();
+    for comment in safety_comments(&lines) {
+        let (line, text) = (comment.start + 1, lines[comment].join(" "));
+        let cited = citations(&text);
+        let on_none = file == RESTS_ON_NONE.0 && text.contains(RESTS_ON_NONE.1);
+        if !on_none && !invariants.iter().any(|name| cited.contains(name.as_str())) {
+            faults.push(format!("{file}:{line}: {}", text.trim()));
+        }
+    }
+    faults
+}
+
+#[test]
+fn every_safety_comment_cites_an_invariant() {
+    let invariants = invariants();
+    let mut faults = Vec::new();
+    for (file, source) in unsafe_sources() {
+        faults.extend(uncited(&file, &source, &invariants));
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn a_safety_comment_that_loses_its_citation_is_noticed() {
+    let invariants = invariants();
+    let mut lost = 0;
+    for (file, source) in unsafe_sources() {
+        let lines: Vec<_> = source.lines().collect();
+        for comment in safety_comments(&lines) {
+            let text = lines[comment.clone()].join(" ");
+            let cited = citations(&text);
+            if cited.is_empty() {
+                assert!(text.contains(RESTS_ON_NONE.1), "{text}");
+                continue;
+            }
+            let place = format!("{file}:{}:", comment.start + 1);
+            for instead in ["as above", "I99"] {
+                // From the last in the alphabet on, for one name may begin another.
+                let replaced = |line: &str| {
+                    let names = cited.iter().rev();
+                    names.fold(line.to_string(), |line, name| line.replace(name, instead))
+                };
+                let mut altered: Vec<_> = lines.iter().map(ToString::to_string).collect();
+                altered[comment.clone()].iter_mut().for_each(|line| *line = replaced(line));
+                let faults = uncited(&file, &altered.join("\n"), &invariants);
+                assert!(faults.len() == 1 && faults[0].starts_with(&place), "{place} {faults:#?}");
+            }
+            lost += 1;
+        }
+    }
+    assert!(lost > 100, "only {lost}");
+    let elsewhere = format!("// SAFETY: {}.", RESTS_ON_NONE.1);
+    assert_eq!(uncited("src/raw/table.rs", &elsewhere, &invariants).len(), 1);
+}
+
 #[test]
 fn every_invariant_says_which_check_fails_without_it() {
     if !has_models() {
@@ -312,8 +398,8 @@ fn every_invariant_says_which_check_fails_without_it() {
     }
     let (design, mutants, models) = (read("src/design.rs"), mutants(), models());
     let rows = design.lines().filter_map(|line| row(line.strip_prefix("//! ")?));
-    let invariants: Vec<_> = rows.filter(|row| row[0].strip_prefix('I').is_some()).collect();
-    assert_eq!(invariants.len(), 12);
+    let invariants: Vec<_> = rows.filter(|row| row[0].starts_with('I')).collect();
+    assert_eq!(invariants.len(), 15);
     for row in invariants {
         let fails = row[3];
         assert!(row.len() == 4 && quoted(fails).count() > 0, "{}: {fails}", row[0]);

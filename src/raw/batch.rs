@@ -65,7 +65,7 @@ impl<E: Element> Index<E> {
             let index = i;
             i += 1;
             if let Some(Candidate { slot, word, head }) = candidate {
-                // SAFETY: read from a slot of this index under `guard` (I8).
+                // SAFETY: read under `guard` from a chain that was not MIGRATED then (I5, I8).
                 let element = unsafe { element(word.element()) };
                 if accept(index, element) {
                     return Some(Found::new(element, slot, word, head));

@@ -84,18 +84,19 @@ pub(crate) struct Block<E: Element> {
     canary: Canary,
 }
 
-// SAFETY: `origin` points to this very block, which is sent or shared as its key and value are.
+// SAFETY: `origin` points to this very block (I15), which is sent as its key and value are.
 unsafe impl<E: Element> Send for Block<E>
 where
     E::Key: Send,
     E::Value: Send,
 {
 }
-// SAFETY: as above; `count` and `flags` are atomic, and the rest is read-only once shared.
+// SAFETY: `count` and `flags` are atomic, and nobody writes the rest once it is shared (I10, I13).
+// Whoever shares it may `share` it, and then drop it as its last owner: so `Send`, too (I11).
 unsafe impl<E: Element> Sync for Block<E>
 where
-    E::Key: Sync,
-    E::Value: Sync,
+    E::Key: Send + Sync,
+    E::Value: Send + Sync,
 {
 }
 
@@ -155,7 +156,7 @@ impl<E: Element> Block<E> {
     }
 
     pub(super) fn origin(&self) -> NonNull<E> {
-        // SAFETY: `Draft::new` allocated it.
+        // SAFETY: `Draft::new` set it to where it put the element (I15).
         unsafe { NonNull::new_unchecked(self.origin) }
     }
 
@@ -183,7 +184,7 @@ impl<E: Element> Block<E> {
 /// # Safety
 /// The caller owns one count of the element, and gives it up here.
 unsafe fn release<E: Element>(element: NonNull<E>) -> bool {
-    // SAFETY: the caller's count keeps it until the subtraction. Only the counter is borrowed
+    // SAFETY: the caller's count keeps it until the subtraction (I11). Only the counter is borrowed
     // during that: as soon as it is done, somebody else may free the rest.
     let count = unsafe { &element.as_ref().block().count };
     // Release: this owner's accesses come before the drop (O13).
@@ -201,7 +202,7 @@ impl<E: Element> Drop for Block<E> {
         self.canary.kill();
         // Relaxed: whoever drops has exclusive access, with the epoch's or the count's ordering.
         if self.flags.load(Ordering::Relaxed) & VACATED == 0 {
-            // SAFETY: dropped once, here; VACATED is set where it was taken (I10).
+            // SAFETY: dropped once, here (I13); VACATED is set where it was taken (I10).
             unsafe { ManuallyDrop::drop(&mut self.value) };
         }
     }
@@ -213,7 +214,7 @@ impl<E: Element> Drop for Block<E> {
 /// The pointer was read from a word of an index while pinned, and the pin lives during `'g` (I8).
 #[inline(always)]
 pub(super) unsafe fn element<'g, E: Element>(pointer: *mut E) -> &'g E {
-    // SAFETY: the caller's promise; published elements are never written but through atomics.
+    // SAFETY: the caller's promise (I8); nobody writes what is published but through atomics (I13).
     let element = unsafe { &*pointer };
     element.block().canary.touch();
     element
@@ -228,7 +229,7 @@ pub(super) struct Room<E>(NonNull<E>);
 
 impl<E> Room<E> {
     pub(super) fn allocate() -> Self {
-        // SAFETY: a `Block` is not empty.
+        // SAFETY: not empty: `E` is a `Block` with a new type around it (I14).
         let memory = unsafe { alloc(layout::<E>()) };
         let Some(memory) = NonNull::new(memory.cast::<E>()) else {
             handle_alloc_error(layout::<E>());
@@ -238,7 +239,7 @@ impl<E> Room<E> {
     }
 
     /// # Safety
-    /// The memory came from [`Room::into_raw`] of the same type, once.
+    /// The memory came from [`Room::into_raw`] of a type of the same layout, once.
     pub(super) unsafe fn from_raw(memory: NonNull<u8>) -> Self {
         Room(memory.cast())
     }
@@ -254,7 +255,7 @@ impl<E> Drop for Room<E> {
             sync::keep_until_end(self.0.cast(), layout::<E>());
             return;
         }
-        // SAFETY: allocated by `allocate` with this layout; empty.
+        // SAFETY: allocated by `allocate` with this layout (I15); empty, and ours alone (I13).
         unsafe { dealloc(self.0.as_ptr().cast(), layout::<E>()) };
     }
 }
@@ -277,18 +278,18 @@ impl<E: Element> Draft<E> {
             origin: memory.as_ptr(),
             canary: Canary::new(),
         });
-        // SAFETY: the room is memory for one `E`, and its owner gave it to us.
+        // SAFETY: the room is memory for one `E` (I14), and its owner gave it to us (I13).
         unsafe { memory.write(element) };
         Draft(memory)
     }
 
     fn element(&self) -> &E {
-        // SAFETY: the draft owns an initialised element.
+        // SAFETY: the draft owns an initialised element (I13).
         unsafe { self.0.as_ref() }
     }
 
     pub(super) fn block_mut(&mut self) -> &mut Block<E> {
-        // SAFETY: the draft owns an initialised element, unpublished.
+        // SAFETY: the draft owns an initialised element, unpublished (I13).
         unsafe { self.0.as_mut() }.block_mut()
     }
 
@@ -326,8 +327,8 @@ impl<E: Element> Draft<E> {
     /// The key and the value, given back.
     pub(crate) fn into_parts(self) -> (E::Key, E::Value) {
         let memory = ManuallyDrop::new(self).0;
-        // SAFETY: the draft owned the element; what is not moved out is dropped just below, and
-        // the memory goes back as a room.
+        // SAFETY: the draft owned the element (I13); what is not moved out is dropped just below,
+        // and the memory goes back as a room (I15).
         unsafe {
             let block: *mut Block<E> = (*memory.as_ptr()).block_mut();
             let key = ptr::read(&raw const (*block).key);
@@ -355,7 +356,7 @@ impl<E: Element> Drop for Draft<E> {
     fn drop(&mut self) {
         // The memory goes back even if a destructor panics.
         let _room = Room(self.0);
-        // SAFETY: the draft owns the element and is gone after this.
+        // SAFETY: the draft owns the element and is gone after this (I13).
         unsafe { ptr::drop_in_place(self.0.as_ptr()) };
     }
 }
@@ -374,7 +375,8 @@ where
 {
     let block = element.block();
     let key = block.key.clone();
-    // SAFETY: read once: VACATED is set right after, and the block's drop then leaves it alone.
+    // SAFETY: nobody else looks at the value (I10). It is read once: VACATED is set right after,
+    // and the block's drop then leaves it alone.
     let value = unsafe { ptr::read(&raw const *block.value) };
     // Relaxed: only the destructor reads it, ordered by retirement.
     block.flags.fetch_or(VACATED, Ordering::Relaxed);
@@ -391,7 +393,7 @@ where
 /// The element was unlinked and retired once, no pin from before is left (I8), and this is the
 /// only call for it.
 pub(super) unsafe fn give_up<E: Element>(element: NonNull<E>) -> Option<Room<E>> {
-    // SAFETY: the index's own count still keeps it, and is given up here.
+    // SAFETY: the index's own count still keeps it, and is given up here, once (I11, I13).
     let last = unsafe {
         element.as_ref().block().canary.touch();
         release(element)
@@ -401,7 +403,7 @@ pub(super) unsafe fn give_up<E: Element>(element: NonNull<E>) -> Option<Room<E>>
     }
     // The memory goes back even if a destructor panics.
     let room = Room(element);
-    // SAFETY: the last count is gone, so nobody else has a reference.
+    // SAFETY: the last count is gone, and no pin is left, so nobody else has a reference (I8, I11).
     unsafe { ptr::drop_in_place(element.as_ptr()) };
     Some(room)
 }
@@ -411,9 +413,9 @@ pub(super) unsafe fn give_up<E: Element>(element: NonNull<E>) -> Option<Room<E>>
 pub(crate) struct Counted<E: Element>(NonNull<E>);
 
 // SAFETY: like `Arc`: the last owner, on any thread, drops the element (so `Send`), and all of
-// them share it (so `Sync`).
+// them share it (so `Sync`) (I11).
 unsafe impl<E: Element + Send + Sync> Send for Counted<E> {}
-// SAFETY: as above.
+// SAFETY: like `Arc`: whoever shares one can clone it, and own the clone (I11).
 unsafe impl<E: Element + Send + Sync> Sync for Counted<E> {}
 
 impl<E: Element> std::panic::UnwindSafe for Counted<E> where E: std::panic::RefUnwindSafe {}
@@ -437,11 +439,11 @@ impl<E: Element> Clone for Counted<E> {
 
 impl<E: Element> Drop for Counted<E> {
     fn drop(&mut self) {
-        // SAFETY: this reference's own count, given up once.
+        // SAFETY: this reference's own count, given up once (I11).
         if unsafe { release(self.0) } {
             let _room = Room(self.0);
-            // SAFETY: the last count is gone (I11). It goes to the allocator, not to a limbo,
-            // which may be gone.
+            // SAFETY: the last count is gone (I11). The memory goes to the allocator, not to a
+            // limbo, which may be gone.
             unsafe { ptr::drop_in_place(self.0.as_ptr()) };
         }
     }

@@ -62,11 +62,12 @@ impl Chunk {
     pub(super) fn with_member(index: usize, hash: u64) -> NonNull<Chunk> {
         let slots = slots_of(index);
         let layout = Self::layout(slots);
-        // SAFETY: not empty.
+        // SAFETY: not empty: a bitmap comes first (I14).
         let memory = unsafe { alloc(layout) };
         let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };
         let chunk = memory.cast::<Chunk>();
-        // SAFETY: the head of the allocation, then its slots, as `layout` places them.
+        // SAFETY: the head of the allocation, then its slots, as `layout` places them (I14); ours
+        // alone until it is linked (I13).
         unsafe {
             chunk.write(Chunk {
                 bitmap: AtomicU64::new(reserved(slots) | 1),
@@ -83,14 +84,14 @@ impl Chunk {
     /// # Safety
     /// `this` came from `with_member` for the same index, and nobody can reach it any more.
     pub(super) unsafe fn free(this: NonNull<Chunk>, index: usize) {
-        // SAFETY: the caller's promise: alive until here.
+        // SAFETY: the caller's promise: alive until here, and nobody else's (I13).
         unsafe { this.as_ref() }.canary.kill();
         let layout = Self::layout(slots_of(index));
         if MODEL {
             sync::keep_until_end(this.cast(), layout);
             return;
         }
-        // SAFETY: as above.
+        // SAFETY: the caller's promise: allocated for that index, so with this layout (I15).
         unsafe { dealloc(this.as_ptr().cast(), layout) };
     }
 }
@@ -115,7 +116,7 @@ impl<'g> ChunkRef<'g> {
 
     #[inline]
     fn head(&self) -> &'g Chunk {
-        // SAFETY: the promise of `new`.
+        // SAFETY: what `new` was promised: a pin or a claim keeps the chunk during `'g` (I8, I12).
         let head = unsafe { self.chunk.as_ref() };
         head.canary.touch();
         head
@@ -125,7 +126,8 @@ impl<'g> ChunkRef<'g> {
     fn slot(&self, bit: u32) -> &'g AtomicU64 {
         debug_assert!(bit < slots_of(self.index));
         self.head();
-        // SAFETY: slot `bit` of the chunk's, as `layout` places them; alive as the head is.
+        // SAFETY: as `layout` places it: `bit` was claimed or is one of `bits`, so below the number
+        // of slots (I14); alive as the head is (I8, I12).
         unsafe { self.chunk.byte_add(SLOTS).cast::<AtomicU64>().add(bit as usize).as_ref() }
     }
 
@@ -203,14 +205,14 @@ pub(super) struct Further;
 
 impl Reclaim for First {
     unsafe fn reclaim(this: NonNull<Self>) {
-        // SAFETY: the caller's promise; retired as the chunk of index 0.
+        // SAFETY: limbo calls this once, in time (I8, I13); retired as the chunk of index 0 (I15).
         unsafe { Chunk::free(this.cast(), 0) };
     }
 }
 
 impl Reclaim for Further {
     unsafe fn reclaim(this: NonNull<Self>) {
-        // SAFETY: the caller's promise; retired as a chunk of a higher index.
+        // SAFETY: limbo calls this once, in time (I8, I13); retired as one of a higher index (I15).
         unsafe { Chunk::free(this.cast(), 1) };
     }
 }

@@ -78,11 +78,11 @@ impl Chunks {
         }
         let (segment, offset) = place(index);
         // Acquire, both: pair with the CASes in `ensure` (O12).
-        // SAFETY: the directory is published once and freed with the array.
+        // SAFETY: the directory is published once and freed with the array (I14).
         let directory = unsafe { self.directory.load(Ordering::Acquire).as_ref() }?;
         let start = NonNull::new(directory.0[segment].load(Ordering::Acquire))?;
         // SAFETY: `offset` is within the segment, which is published once and freed with the
-        // array.
+        // array (I14).
         Some(unsafe { start.add(offset).as_ref() })
     }
 
@@ -108,13 +108,13 @@ impl Chunks {
             directory = match published {
                 Ok(_) => fresh,
                 Err(theirs) => {
-                    // SAFETY: ours, in nobody's sight.
+                    // SAFETY: from the box above, and not published: ours alone (I13, I15).
                     drop(unsafe { Box::from_raw(fresh) });
                     theirs
                 }
             };
         }
-        // SAFETY: published once, freed with the array.
+        // SAFETY: published once, freed with the array (I14).
         let directory = unsafe { &*directory };
         let (segment, _) = place(index);
         let fresh = new_segment(segment);
@@ -123,7 +123,7 @@ impl Chunks {
             .compare_exchange(ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire)
             .is_err()
         {
-            // SAFETY: ours, in nobody's sight.
+            // SAFETY: of that number, and not published: ours alone (I13, I15).
             unsafe { free_segment(fresh, segment) };
         }
         self.pointer(index).expect("the segment has just been published")
@@ -186,7 +186,7 @@ impl Chunks {
             Ordering::Acquire,
         );
         if linked.is_err() {
-            // SAFETY: ours, in nobody's sight.
+            // SAFETY: of that index, and not published: ours alone (I13, I15).
             unsafe { Chunk::free(fresh, index) };
         }
         failpoint(Step::ChunkLinked);
@@ -201,7 +201,8 @@ impl Chunks {
         let pointer = self.pointer(index).expect("a claimed slot has a segment");
         // Acquire: as in `claim` (O12).
         let seen = pointer.load(Ordering::Acquire);
-        // SAFETY: the claim keeps the chunk linked until the bit is cleared, and the pin after.
+        // SAFETY: the claim keeps the chunk linked until the bit is cleared (I12), and the pin
+        // keeps it after that (I8).
         let chunk = unsafe { ChunkRef::new(seen, index) }.expect("a claimed slot has a chunk");
         match chunk.clear(bit) {
             Cleared::Open => {}
@@ -217,7 +218,7 @@ impl Chunks {
                 debug_assert!(unlinked.is_ok(), "a chunk unlinked by another than its closer");
                 failpoint(Step::ChunkUnlinked);
                 let memory = NonNull::new(chunk.as_ptr()).expect("a chunk has an address");
-                // SAFETY: unlinked, by its closer alone; retired as what its index makes it.
+                // SAFETY: unlinked by its closer alone (I13); retired as what its index says (I15).
                 unsafe {
                     if index == 0 {
                         limbo.retire_memory(memory.cast::<First>(), guard);
@@ -233,7 +234,7 @@ impl Chunks {
     #[cfg(process_registry_mutants)]
     pub(super) fn write_hash(&self, index: usize, bit: u32, hash: u64) {
         let pointer = self.pointer(index).expect("a claimed slot has a segment");
-        // SAFETY: the claim keeps the chunk.
+        // SAFETY: the claim keeps the chunk (I12).
         let chunk = unsafe { ChunkRef::new(pointer.load(Ordering::Acquire), index) };
         chunk.expect("a claimed slot has a chunk").write_hash(bit, hash);
     }
@@ -253,7 +254,7 @@ impl Drop for Chunks {
         for index in 0..top {
             let Some(pointer) = self.pointer(index) else { continue };
             if let Some(chunk) = NonNull::new(pointer.load(Ordering::Acquire)) {
-                // SAFETY: linked here and nowhere else, and `&mut self`.
+                // SAFETY: of that index, linked here and nowhere else, and `&mut self` (I13, I15).
                 unsafe { Chunk::free(chunk, index) };
             }
         }
@@ -261,12 +262,12 @@ impl Drop for Chunks {
         if directory.is_null() {
             return;
         }
-        // SAFETY: from `Box::into_raw` in `ensure`, and `&mut self`.
+        // SAFETY: from `Box::into_raw` in `ensure`, and `&mut self` (I13, I15).
         let directory = unsafe { Box::from_raw(directory) };
         for (segment, start) in directory.0.iter().enumerate() {
             let start = start.load(Ordering::Acquire);
             if !start.is_null() {
-                // SAFETY: from `new_segment` of that number, and `&mut self`.
+                // SAFETY: from `new_segment` of that number, and `&mut self` (I13, I15).
                 unsafe { free_segment(start, segment) };
             }
         }
@@ -283,7 +284,7 @@ fn new_segment(segment: usize) -> *mut Pointer {
 /// `start` came from `new_segment` for the same number, and nobody can reach it any more.
 unsafe fn free_segment(start: *mut Pointer, segment: usize) {
     let pointers = ptr::slice_from_raw_parts_mut(start, INLINE << segment);
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's promise: a boxed slice of this length (I15), nobody else's (I13).
     drop(unsafe { Box::from_raw(pointers) });
 }
 

@@ -80,7 +80,7 @@ impl Directory {
     /// The place was claimed here, under this guard or with the claim held since, and is given
     /// back once.
     pub(super) unsafe fn release(&self, place: Place, context: &Context<'_>) {
-        // SAFETY: the claim has kept the set open until now, and the pin keeps it from here on.
+        // SAFETY: kept open by the claim until now (I12), and kept by the pin from here on (I8).
         let set = unsafe { place.set.as_ref() };
         if set.set().release(place.slot, context.limbo, context.guard) == Released::Closed {
             self.retire(set, context);
@@ -93,7 +93,7 @@ impl Directory {
         failpoint(Step::SetClosed);
         self.unlink(set, context);
         failpoint(Step::SetUnlinked);
-        // SAFETY: out of the directory; closing is done once, and nobody puts it back.
+        // SAFETY: out of the directory, and nobody puts it back (I6); closing is done by one (I13).
         unsafe { context.limbo.retire_element(set.origin(), context.guard) };
     }
 

@@ -14,7 +14,7 @@ pub(super) fn take_flag() -> &'static Flag {
     let pool = flag_pool();
     let mut list = pool.swap(ptr::null_mut(), Ordering::Acquire);
     let mut found = None;
-    // SAFETY: the pool holds flags of `give_flag`, which are never freed.
+    // SAFETY: the pool holds flags of `give_flag`, which are never freed (I14).
     while let Some(flag) = unsafe { list.as_ref() } {
         // Relaxed: the swap above acquired the link, and only we have the list now.
         list = flag.next.load(Ordering::Relaxed);
@@ -30,7 +30,7 @@ pub(super) fn take_flag() -> &'static Flag {
     if !list.is_null()
         && pool.compare_exchange(none, list, Ordering::Release, Ordering::Relaxed).is_err()
     {
-        // SAFETY: as above.
+        // SAFETY: the rest of the same list: flags, which are never freed (I14).
         while let Some(flag) = unsafe { list.as_ref() } {
             // Relaxed: as above.
             list = flag.next.load(Ordering::Relaxed);

@@ -66,7 +66,8 @@ impl Rooms {
         if Layout::new::<E>() != self.layout {
             return None;
         }
-        // SAFETY: `keep` put it here out of a room of the same layout, and this takes it away.
+        // SAFETY: `keep` put it here out of a room of the same layout (I15), and this takes it
+        // away, off a shelf that is ours (I13).
         self.free.pop().map(|memory| unsafe { Room::from_raw(memory) })
     }
 
@@ -156,7 +157,7 @@ impl Shelf {
     fn free_due(&mut self, most: usize) -> usize {
         for freed in 0..most {
             let Some(item) = self.due() else { return freed };
-            // SAFETY: it was retired once, and its flag is up, so no pin from before is left.
+            // SAFETY: retired once (I13), and its flag is up: no pin from before is left (I8).
             unsafe { (item.free)(item.memory, &mut self.rooms) };
         }
         most
@@ -196,18 +197,18 @@ pub(crate) struct Limbo {
     round: AtomicUsize,
 }
 
-// SAFETY: a shelf is in one thread's hands at a time, handed on by swap and CAS. What it holds is
-// freed on whichever thread comes by; `Store`, which is what others see, is `Send` and `Sync`
-// only where its elements are both.
+// SAFETY: a shelf is in one thread's hands at a time, handed on by swap and CAS (I13). What it
+// holds is freed on whichever thread comes by; `Store`, which is what others see, is `Send` and
+// `Sync` only where its elements are both.
 unsafe impl Send for Limbo {}
-// SAFETY: as above.
+// SAFETY: as for `Send`: whoever shares a limbo swaps whole shelves out of it (I13).
 unsafe impl Sync for Limbo {}
 
 impl Limbo {
     /// A limbo that keeps memory of elements of type `E` for reuse.
     pub(super) fn new<E>() -> Self {
         unsafe fn release<E>(memory: NonNull<u8>) {
-            // SAFETY: the caller's promise: a room's memory, once.
+            // SAFETY: called once for what `keep` took from a room of this layout (I13, I15).
             drop(unsafe { Room::<E>::from_raw(memory) });
         }
         let slots = if MODEL {
@@ -282,7 +283,7 @@ impl Limbo {
         if shelf.is_null() {
             return None;
         }
-        // SAFETY: `put` made it from a box, and the swap gave it to us alone.
+        // SAFETY: `put` made it from a box (I15), and the swap gave it to us alone (I13).
         let shelf = ManuallyDrop::new(unsafe { Box::from_raw(shelf) });
         Some(Held { limbo: self, slot, shelf })
     }
@@ -303,7 +304,7 @@ impl Limbo {
         // Relaxed: validated by the CAS below.
         let mut head = self.homeless.0.load(Ordering::Relaxed);
         loop {
-            // SAFETY: ours until the CAS below succeeds.
+            // SAFETY: ours until the CAS below succeeds (I13).
             unsafe { (*shelf).next = head };
             // Release: hands the contents to `take_homeless` (O15).
             match self.homeless.0.compare_exchange(
@@ -324,7 +325,7 @@ impl Limbo {
         // The whole stack at once, so that no head is met twice. Acquire: pairs with `put` (O15).
         let mut head = self.homeless.0.swap(ptr::null_mut(), Ordering::Acquire);
         while !head.is_null() {
-            // SAFETY: `put` made it from a box, and the swap gave us the whole list.
+            // SAFETY: `put` made it from a box (I15), and the swap gave us the whole list (I13).
             let shelf = unsafe { Box::from_raw(head) };
             head = shelf.next;
             all.push(Held { limbo: self, slot: 0, shelf: ManuallyDrop::new(shelf) });
@@ -373,12 +374,12 @@ impl Limbo {
     /// The element was unlinked under `guard` or an earlier pin, and this is the only call for it.
     pub(super) unsafe fn retire_element<E: Element>(&self, element: NonNull<E>, guard: &Guard) {
         unsafe fn free<E: Element>(memory: NonNull<u8>, rooms: &mut Rooms) {
-            // SAFETY: retired once, by the function around this one, and its time has come.
+            // SAFETY: retired once, by the function around this (I13); its time has come (I8).
             if let Some(room) = unsafe { give_up::<E>(memory.cast()) } {
                 rooms.keep(room);
             }
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's promise: unlinked, and retired once (I8, I13).
         unsafe { self.retire(element.cast(), free::<E>, false, guard) };
     }
 
@@ -388,10 +389,10 @@ impl Limbo {
     /// As for `retire_element`; `free` frees `memory`, and runs no code of a user's.
     pub(super) unsafe fn retire_memory<T: Reclaim>(&self, memory: NonNull<T>, guard: &Guard) {
         unsafe fn free<T: Reclaim>(memory: NonNull<u8>, _: &mut Rooms) {
-            // SAFETY: retired once, by the function around this one, and its time has come.
+            // SAFETY: retired once, by the function around this (I13); its time has come (I8).
             unsafe { T::reclaim(memory.cast()) };
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's promise: unlinked, retired once (I8, I13); `free` fits it (I15).
         unsafe { self.retire(memory.cast(), free::<T>, T::BIG, guard) };
     }
 
@@ -503,17 +504,17 @@ impl Drop for Limbo {
             }
             for held in shelves {
                 let mut held = ManuallyDrop::new(held);
-                // SAFETY: taken out once: the handle around it is never dropped.
+                // SAFETY: taken out once: the handle around it is never dropped (I13).
                 let mut shelf = *unsafe { ManuallyDrop::take(&mut held.shelf) };
                 let batches = shelf.sealed.into_iter();
                 let (items, flags): (Vec<_>, Vec<_>) = batches.map(|b| (b.items, b.flag)).unzip();
                 for item in items.into_iter().flatten().chain(shelf.open) {
                     let rooms = &mut shelf.rooms;
-                    // SAFETY: retired once; nobody can be reading it, so its time has come.
+                    // SAFETY: retired once (I13); nobody is pinned, so its time has come (I8).
                     keep_first(&mut first_panic, || unsafe { (item.free)(item.memory, rooms) });
                 }
                 for memory in shelf.rooms.free.drain(..) {
-                    // SAFETY: `keep` put it there out of a room of this layout.
+                    // SAFETY: `keep` put it there out of a room of this layout (I13, I15).
                     unsafe { (shelf.rooms.release)(memory) };
                 }
                 flags.into_iter().chain(shelf.flags).for_each(flags::give_flag);
@@ -609,7 +610,7 @@ impl DerefMut for Held<'_> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        // SAFETY: taken out once: the handle is gone after this.
+        // SAFETY: taken out once: the handle is gone after this (I13).
         let shelf = unsafe { ManuallyDrop::take(&mut self.shelf) };
         self.limbo.put(self.slot, shelf);
     }

@@ -226,8 +226,8 @@ impl<E: Element> Index<E> {
             let bucket = next.overflow_bucket();
             // Relaxed: figures for the trigger of growth.
             next.header().filled.fetch_add(1, Ordering::Relaxed);
-            // SAFETY: an arena bucket of our own, in nobody's sight. If another helper's chain is
-            // linked instead, this one stays unused with the table.
+            // SAFETY: an arena bucket of our own, in nobody's sight (I13). If another helper's
+            // chain is linked instead, this one stays unused with the table (I14).
             unsafe { bucket.write(Bucket::filled(all, link)) };
             link = Link::to(bucket.as_ptr());
         }
@@ -243,8 +243,8 @@ impl<E: Element> Index<E> {
             #[cfg(feature = "tracing")]
             self.note_resize(true, table, next);
             let memory = OldTable::pack(table);
-            // SAFETY: no longer the root, and every chain leads on to the successor for those who
-            // are in it; we won the CAS, so this is the only retirement.
+            // SAFETY: no longer the root, so out of reach of later pins (I8); we won the CAS, so
+            // this is the only retirement (I13).
             unsafe { context.limbo.retire_memory(memory, context.guard) };
         }
     }
@@ -280,7 +280,7 @@ impl<E: Element> Index<E> {
             #[cfg(feature = "tracing")]
             self.note_resize(false, table, next);
         } else {
-            // SAFETY: shared with nobody.
+            // SAFETY: not linked, so shared with nobody (I13).
             unsafe { next.free() };
         }
         failpoint(Step::SuccessorLinked);
@@ -347,7 +347,7 @@ impl<E> Reclaim for OldTable<E> {
     const BIG: bool = true;
 
     unsafe fn reclaim(this: NonNull<Self>) {
-        // SAFETY: packed by `pack`; retired once, and its time has come.
+        // SAFETY: packed by `pack` (I15); retired once, and its time has come (I8, I13).
         unsafe {
             if let Some(table) = Table::<E>::unpack(this.as_ptr().cast()) {
                 table.free();

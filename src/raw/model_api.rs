@@ -284,7 +284,7 @@ impl Toys {
         let table = self.store.primary.root(&guard);
         let head = table.chain(key.hash);
         let bucket = table.overflow_bucket();
-        // SAFETY: an arena bucket of our own, in nobody's sight until it is linked.
+        // SAFETY: an arena bucket of our own, in nobody's sight until it is linked (I13).
         unsafe { bucket.write(Bucket::filled([Word::EMPTY; SLOTS], Link::END)) };
         assert!(head.overflow.extend(head.overflow.load(), bucket.as_ptr()));
     }
@@ -304,7 +304,7 @@ impl Toys {
             let word = Word::committed(mine.as_ptr(), table.fingerprint(key.hash));
             let word = word.pending();
             assert!(slot.publish(slot.load(), word), "nobody else publishes there");
-            // SAFETY: ours, or published under this pin.
+            // SAFETY: ours until it is committed (I13), and kept by the pin after that (I8).
             let toy = unsafe { element(mine.as_ptr()) };
             let published = Published { slot, word, position };
             let fate = Index::resolve(table, key.hash, toy, published);
@@ -314,9 +314,9 @@ impl Toys {
             if fate == Fate::Killed && mutant(Mutant::RepublishKilled) {
                 continue;
             }
-            // SAFETY: published by us, killed, and retired right below.
+            // SAFETY: ours, killed or dropped, never committed (I10); retired right below (I6).
             let again = unsafe { salvage(toy, self.store.limbo.room()) };
-            // SAFETY: as above.
+            // SAFETY: ours, and out of its slot or frozen there for good (I2, I13).
             unsafe { self.store.limbo.retire_element(mine, &guard) };
             if fate == Fate::Rejected {
                 return false;

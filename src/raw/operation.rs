@@ -60,7 +60,7 @@ impl<'g, E: Element> Operation<'g, E> {
         let live = draft.is_live();
         let new = draft.into_raw();
         if !self.store.primary.replace(base, new) {
-            // SAFETY: from `into_raw`; the compare-and-swap failed, so it was not published.
+            // SAFETY: from `into_raw`; the compare-and-swap failed, so it was not published (I13).
             return Err(unsafe { Draft::from_raw(new) });
         }
         failpoint(Step::Replaced);
@@ -100,7 +100,7 @@ impl<'g, E: Element> Operation<'g, E> {
         }
         if mutant(Mutant::RetireBeforeUnlink) {
             let old = base.entry().block().origin();
-            // SAFETY: none: this is a seeded bug.
+            // SAFETY: none: this is a seeded bug, against I8.
             unsafe { self.context.limbo.retire_element(old, self.context.guard) };
         }
         failpoint(Step::RemovalBegun);
@@ -155,7 +155,7 @@ impl<'g, E: Element> Operation<'g, E> {
     /// A slot of this operation's own for a name: claimed before, or now.
     fn own(&mut self, dim: Dim, name: &SmolStr) -> Place {
         let before = self.claims.iter().find(|place| {
-            // SAFETY: the claim keeps the set.
+            // SAFETY: the claim keeps the set (I12).
             let set = unsafe { place.set.as_ref() };
             set.set().dim() == dim && set.name() == name
         });
@@ -181,7 +181,7 @@ impl<'g, E: Element> Operation<'g, E> {
         #[cfg(process_registry_mutants)]
         if mutant(Mutant::LateHash) {
             for place in &self.claims[..self.used] {
-                // SAFETY: the claim keeps the set, or the pin does.
+                // SAFETY: the claim keeps the set (I12), or the pin does (I8).
                 unsafe { place.set.as_ref() }.set().write_hash(place.slot, self.hash);
             }
         }
@@ -200,7 +200,8 @@ impl<'g, E: Element> Operation<'g, E> {
             return;
         }
         let old: NonNull<E> = old.block().origin();
-        // SAFETY: unlinked by our compare-and-swap, which only one wins.
+        // SAFETY: unlinked by our compare-and-swap, which only one wins (I13): it was published
+        // once, and what a migration left behind is frozen (I2, I6).
         unsafe { self.context.limbo.retire_element(old, self.context.guard) };
     }
 
@@ -213,10 +214,10 @@ impl<'g, E: Element> Operation<'g, E> {
     }
 
     fn release_place(&self, place: Place) {
-        // SAFETY: a set is kept by the claim that is given up here.
+        // SAFETY: a set is kept by the claim that is given up here (I12).
         let dim = unsafe { place.set.as_ref() }.set().dim();
         // SAFETY: claimed in that directory; given back once, by the winner of the CAS that
-        // unpublished its element, or by the operation that did not use it.
+        // unpublished its element, or by the operation that did not use it (I12).
         unsafe { self.store.directory(dim).release(place, &self.context) };
     }
 }

@@ -147,7 +147,7 @@ impl<E: Element> Index<E> {
     pub(super) fn root<'g>(&self, _guard: &'g Guard) -> Table<'g, E> {
         // Acquire: pairs with the CAS in `promote`; the table's header and words (O7).
         let word = self.root.load(Ordering::Acquire);
-        // SAFETY: loaded after the pin, so the table is not freed during 'g (I8); never null.
+        // SAFETY: loaded after the pin, so it is not freed during 'g (I8); packed, so not null.
         unsafe { Table::unpack(word).unwrap_unchecked() }
     }
 
@@ -224,7 +224,7 @@ impl<E: Element> Index<E> {
         let slot = &head.slots[fingerprint.preferred(SLOTS)];
         let word = slot.load();
         if word.is_sought(fingerprint) {
-            // SAFETY: read from a slot of this index under `guard` (I8).
+            // SAFETY: read under `guard` from a chain that was not MIGRATED then (I5, I8).
             let element = unsafe { element(word.element()) };
             if accept(element) {
                 return Some(Found { element, slot, word, head });
@@ -239,7 +239,7 @@ impl<E: Element> Index<E> {
                 promising &= promising - 1;
                 let word = slot.load();
                 if word.is_sought(fingerprint) {
-                    // SAFETY: read from a slot of this index under `guard` (I8).
+                    // SAFETY: read under `guard` from a chain that was not MIGRATED then (I5, I8).
                     let element = unsafe { element(word.element()) };
                     if accept(element) {
                         return Some(Found { element, slot, word, head });
@@ -281,7 +281,7 @@ impl<E: Element> Index<E> {
                     if !word.matches(fingerprint) {
                         continue;
                     }
-                    // SAFETY: read from a slot of this index under the context's guard (I8).
+                    // SAFETY: read while pinned from a chain that was not MIGRATED then (I5, I8).
                     let element = unsafe { element(word.element()) };
                     if accept(element) {
                         if word.is_frozen() {
@@ -367,12 +367,12 @@ impl<E: Element> Index<E> {
                     let bucket = table.overflow_bucket();
                     let mut words = [Word::EMPTY; SLOTS];
                     words[0] = pending;
-                    // SAFETY: an arena bucket of our own, in nobody's sight until it is linked.
+                    // SAFETY: a bucket of our own, in nobody's sight until it is linked (I13).
                     unsafe { bucket.write(Bucket::filled(words, Link::END)) };
                     if !last.overflow.extend(link, bucket.as_ptr()) {
                         continue;
                     }
-                    // SAFETY: written above; the table keeps its arena (I8).
+                    // SAFETY: written above; kept by the table (I14), and that by the pin (I8).
                     let slot = unsafe { &bucket.as_ref().slots[0] };
                     Published { slot, word: pending, position }
                 }
@@ -429,7 +429,7 @@ impl<E: Element> Index<E> {
                     vacant = Some((slot, word, first + i));
                 }
                 if !frozen && word.matches(fingerprint) {
-                    // SAFETY: read from a slot of this index while pinned (I8).
+                    // SAFETY: read while pinned from a chain that was not MIGRATED then (I5, I8).
                     let other = unsafe { element(word.element()) };
                     if same_key(mine, other) {
                         return Scan::Present;
@@ -464,7 +464,7 @@ struct Inserting<'a, 'g, E: Element> {
 
 impl<E: Element> Inserting<'_, '_, E> {
     fn element(&self) -> &E {
-        // SAFETY: ours until it is committed, and kept by the pin after that (I8).
+        // SAFETY: until it is committed we alone retire it (I13); after that the pin keeps it (I8).
         unsafe { self.element.as_ref() }
     }
 
@@ -475,7 +475,7 @@ impl<E: Element> Inserting<'_, '_, E> {
 
     /// Gives the element to the epoch: others may be looking at its key.
     fn retire(&self) {
-        // SAFETY: published by us, killed or dropped, and never published again.
+        // SAFETY: ours, for it was never committed (I13); and published no more (I6).
         unsafe { self.context.limbo.retire_element(self.element, self.context.guard) };
     }
 
@@ -485,13 +485,13 @@ impl<E: Element> Inserting<'_, '_, E> {
         E::Key: Clone,
     {
         if self.seen {
-            // SAFETY: published by us and not committed: killed, or dropped by a migration.
+            // SAFETY: ours, killed or dropped, never committed (I10); retired right below (I6).
             let draft = unsafe { salvage(self.element(), self.context.limbo.room()) };
             self.retire();
             self.disarm();
             draft
         } else {
-            // SAFETY: from `into_raw`, never published.
+            // SAFETY: from `into_raw`, never published (I13).
             unsafe { Draft::from_raw(self.disarm()) }
         }
     }
@@ -501,7 +501,7 @@ impl<E: Element> Inserting<'_, '_, E> {
     where
         E::Key: Clone,
     {
-        // SAFETY: published by us and killed; retired right below.
+        // SAFETY: ours, killed, so never committed (I10); retired right below (I6).
         let draft = unsafe { salvage(self.element(), self.context.limbo.room()) };
         self.retire();
         self.element = draft.into_raw();
@@ -528,7 +528,7 @@ impl<E: Element> Drop for Inserting<'_, '_, E> {
                 }
             }
             None if self.seen => self.retire(),
-            // SAFETY: from `into_raw`, never published.
+            // SAFETY: from `into_raw`, never published (I13).
             None => drop(unsafe { Draft::from_raw(self.element) }),
         }
     }
@@ -538,19 +538,19 @@ impl<E: Element> Drop for Index<E> {
     fn drop(&mut self) {
         // Acquire: pairs with `promote` (O7).
         let root = self.root.load(Ordering::Acquire);
-        // SAFETY: `&mut self`: nobody else is in this index any more.
+        // SAFETY: `&mut self`: nobody else is in this index any more (I13).
         let root: Table<'_, E> = unsafe { Table::unpack(root).unwrap_unchecked() };
         let mut first_panic = None;
-        // SAFETY: as above; the tables are freed after the walk.
+        // SAFETY: this index is ours alone (I13), and its tables are freed after the walk.
         for found in unsafe { Walk::of(root) } {
             let element = found.entry().block().origin();
-            // SAFETY: a committed element, met once; nobody is pinned through this index.
+            // SAFETY: a committed element, met once (I1, I4); nobody is pinned here any more (I8).
             keep_first(&mut first_panic, || drop(unsafe { give_up(element) }));
         }
         let mut table = Some(root);
         while let Some(this) = table {
             table = this.next();
-            // SAFETY: as above; each table of the line once.
+            // SAFETY: this index is ours alone, and each table of the line comes once (I13).
             unsafe { this.free() };
         }
         if let Some(panic) = first_panic

@@ -43,7 +43,7 @@ impl Resizes {
             self.0.compare_exchange(head, note, Ordering::Release, Ordering::Relaxed)
         {
             head = seen;
-            // SAFETY: ours until the CAS succeeds.
+            // SAFETY: ours until the CAS succeeds (I13).
             unsafe { (*note).next = head };
         }
     }
@@ -61,7 +61,7 @@ impl Resizes {
         // with the release of the notes before it.
         let mut head = self.0.swap(ptr::null_mut(), Ordering::Acquire);
         while !head.is_null() {
-            // SAFETY: `note` made it from a box, and the swap gave us the whole list.
+            // SAFETY: `note` made it from a box (I15), and the swap gave us the whole list (I13).
             let note = unsafe { Box::from_raw(head) };
             notes.push(note.resize);
             head = note.next;

@@ -145,7 +145,8 @@ impl<E: Element> Index<E> {
                         if !word.resembles(fingerprint) {
                             break;
                         }
-                        // SAFETY: read from a slot of this index while pinned (I8).
+                        // SAFETY: read while pinned from a chain that was not frozen, so not
+                        // MIGRATED, when we published into it (I5, I8).
                         let other = unsafe { element(word.element()) };
                         if !same_key(mine, other) {
                             break;

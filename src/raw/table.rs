@@ -121,7 +121,8 @@ impl<'g, E> Table<'g, E> {
     pub(super) fn allocate(log2: u32) -> Self {
         let (layout, base, done) = Self::layout(log2);
         let (origin, start) = zeroed(layout);
-        // SAFETY: `start` is valid for `layout` and aligned to it; the header comes first.
+        // SAFETY: `start` is valid for `layout` and aligned to it; the header comes first (I14).
+        // Ours alone (I13).
         unsafe {
             start.cast::<Header<E>>().write(Header {
                 next: CachePadded(AtomicTagged::new(ptr::null_mut())),
@@ -134,17 +135,17 @@ impl<'g, E> Table<'g, E> {
                 segments: std::array::from_fn(|_| AtomicTagged::new(ptr::null_mut())),
             });
         }
-        // SAFETY: within the allocation, as `layout` computed them.
+        // SAFETY: within the allocation, as `layout` computed them (I14).
         let (base, done) =
             unsafe { (start.add(base).cast::<Bucket<E>>(), start.add(done).cast::<AtomicU64>()) };
         if MODEL {
             // Instrumented atomics are objects, not zeros.
             for i in 0..1_usize << log2 {
-                // SAFETY: bucket `i` of the array laid out above.
+                // SAFETY: bucket `i` of the array laid out above, ours alone (I13, I14).
                 unsafe { base.add(i).write(Bucket::fresh()) };
             }
             for i in 0..(1_usize << log2).div_ceil(CHUNK * 64) {
-                // SAFETY: word `i` of the bitmap laid out above.
+                // SAFETY: word `i` of the bitmap laid out above, ours alone (I13, I14).
                 unsafe { done.add(i).write(AtomicU64::new(0)) };
             }
         }
@@ -193,7 +194,8 @@ impl<'g, E> Table<'g, E> {
     #[inline(always)]
     pub(super) fn bucket(self, index: usize) -> &'g Bucket<E> {
         self.header().canary.touch();
-        // SAFETY: masked to the array behind `base`, which lives during 'g (I8).
+        // SAFETY: masked to the array behind `base`, of which all zeros are fresh buckets (I14); it
+        // lives during 'g (I8).
         unsafe { self.base.add(index & (self.buckets() - 1)).as_ref() }
     }
 
@@ -213,7 +215,7 @@ impl<'g, E> Table<'g, E> {
     #[inline(always)]
     pub(super) fn follow(self, link: Link<E>) -> Option<&'g Bucket<E>> {
         self.header().canary.touch();
-        // SAFETY: overflow buckets of a table come from its arena and live as long (I8); the
+        // SAFETY: overflow buckets of a table come from its arena and live as long (I8, I14); the
         // Acquire load of the link made their words visible.
         unsafe { link.next().as_ref() }
     }
@@ -221,7 +223,7 @@ impl<'g, E> Table<'g, E> {
     #[inline(always)]
     pub(super) fn header(self) -> &'g Header<E> {
         // SAFETY: `allocate` put the header right before the first bucket (its size is a multiple
-        // of its alignment, which is that of the buckets or more), in one allocation.
+        // of its alignment, which is that of the buckets or more), in one allocation (I8, I14).
         unsafe { self.base.cast::<Header<E>>().sub(1).as_ref() }
     }
 
@@ -230,8 +232,8 @@ impl<'g, E> Table<'g, E> {
     pub(super) fn next(self) -> Option<Self> {
         // Acquire: pairs with `set_next`; the successor's header (O7).
         let word = self.header().next.0.load(Ordering::Acquire);
-        // SAFETY: packed by `set_next`; a successor is retired after its predecessor, which this
-        // guard keeps (I5, I8).
+        // SAFETY: packed by `set_next`; whoever reached this table was pinned before its successor,
+        // the next root, was unlinked (I8).
         unsafe { Self::unpack(word) }
     }
 
@@ -251,7 +253,7 @@ impl<'g, E> Table<'g, E> {
         let (_, base, done) = Self::layout(self.log2);
         debug_assert!(index < self.buckets().div_ceil(CHUNK * 64));
         // SAFETY: in the same allocation, `done - base` bytes after the first bucket; `index` is
-        // within the bitmap, whose length `layout` derives from the same size.
+        // within the bitmap, whose length `layout` derives from the same size (I8, I14).
         unsafe { self.base.byte_add(done - base).cast::<AtomicU64>().add(index).as_ref() }
     }
 
@@ -270,13 +272,13 @@ impl<'g, E> Table<'g, E> {
             match slot.compare_exchange(start, fresh, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => start = fresh,
                 Err(theirs) => {
-                    // SAFETY: allocated just now and never shared.
+                    // SAFETY: allocated just now for that number and never shared (I13, I15).
                     unsafe { free_segment(fresh, segment) };
                     start = theirs;
                 }
             }
         }
-        // SAFETY: `offset` is within the segment, which is not null.
+        // SAFETY: `offset` is within the segment, which is not null (I14).
         unsafe { NonNull::new_unchecked(start.map_addr(|a| a & !SIZE_MASK).add(offset)) }
     }
 
@@ -306,7 +308,7 @@ impl<'g, E> Table<'g, E> {
             // Acquire: pairs with the CAS in `overflow_bucket` (O7).
             let start = segment.load(Ordering::Acquire);
             if !start.is_null() {
-                // SAFETY: the segment belongs to this table alone, which nobody can reach.
+                // SAFETY: of that number (I15), and of a table that nobody can reach (I13).
                 unsafe { free_segment(start, i) };
             }
         }
@@ -317,7 +319,7 @@ impl<'g, E> Table<'g, E> {
             sync::keep_until_end(origin, with_slack(layout));
             return;
         }
-        // SAFETY: allocated by `allocate`, by way of `zeroed` for this layout.
+        // SAFETY: allocated by `allocate`, by way of `zeroed` for this layout (I15).
         unsafe { dealloc(origin.as_ptr(), with_slack(layout)) };
     }
 }
@@ -339,11 +341,11 @@ fn with_slack(layout: Layout) -> Layout {
 /// come as they are touched.
 fn zeroed(layout: Layout) -> (NonNull<u8>, NonNull<u8>) {
     let all = with_slack(layout);
-    // SAFETY: not empty: what is laid out here holds a header or a bucket.
+    // SAFETY: not empty: what is laid out here holds a header or a bucket (I14).
     let origin = unsafe { alloc_zeroed(all) };
     let Some(origin) = NonNull::new(origin) else { handle_alloc_error(all) };
     let offset = origin.addr().get().wrapping_neg() & (layout.align() - 1);
-    // SAFETY: the offset is a multiple of the usual alignment, and there is slack for it.
+    // SAFETY: the offset is a multiple of the usual alignment, and there is slack for it (I14).
     (origin, unsafe { origin.add(offset) })
 }
 
@@ -370,7 +372,7 @@ fn new_segment<E>(segment: usize) -> *mut Bucket<E> {
     let start = start.cast::<Bucket<E>>().as_ptr();
     if MODEL {
         for i in 0..segment_len(segment) {
-            // SAFETY: within the segment just allocated.
+            // SAFETY: within the segment just allocated, ours alone (I13, I14).
             unsafe { start.add(i).write(Bucket::fresh()) };
         }
     }
@@ -390,7 +392,7 @@ unsafe fn free_segment<E>(start: *mut Bucket<E>, segment: usize) {
         }
         return;
     }
-    // SAFETY: the caller's promise; allocated by way of `zeroed`.
+    // SAFETY: the caller's promise: by way of `zeroed` for that number, so for this layout (I15).
     unsafe { dealloc(origin, layout) };
 }
 
@@ -413,7 +415,7 @@ mod tests {
     fn a_table_packs_into_a_word() {
         for log2 in [0, 1, 5, 12] {
             let table = Table::<u64>::allocate(log2);
-            // SAFETY: the table is freed below.
+            // SAFETY: packed here, and freed below only (I13).
             let again = unsafe { Table::unpack(table.pack()) }.unwrap();
             assert!(again == table && again.log2() == log2 && again.buckets() == 1 << log2);
             assert!(again.next().is_none());
@@ -427,7 +429,7 @@ mod tests {
             let many: Vec<_> = (0..100).map(|_| table.overflow_bucket()).collect();
             let distinct: std::collections::HashSet<_> = many.iter().collect();
             assert_eq!(distinct.len(), 100);
-            // SAFETY: shared with nobody.
+            // SAFETY: shared with nobody (I13).
             unsafe { table.free() };
         }
     }

@@ -91,8 +91,8 @@ impl<'g, E: Element> Iterator for Walk<'g, E> {
                     if !word.is_committed() {
                         continue;
                     }
-                    // SAFETY: read from a slot of the index, under the guard that `'g` stands for
-                    // or with the index to ourselves (I8).
+                    // SAFETY: read from a chain that was not MIGRATED, under the guard that `'g`
+                    // stands for (I5, I8) or with the index to ourselves (I13).
                     let element = unsafe { element(word.element()) };
                     let hash = element.block().hash() as usize;
                     if chain.filter.is_none_or(|(value, modulus)| hash & (modulus - 1) == value) {

@@ -469,7 +469,7 @@ mod tests {
                 assert!(!vacant.frozen().resembles(Fingerprint::of(hash, 3)));
             }
         }
-        // SAFETY: allocated above by `Box::new`, used by nobody else.
+        // SAFETY: allocated above by `Box::new`, used by nobody else (I13, I15).
         drop(unsafe { Box::from_raw(element) });
     }
 

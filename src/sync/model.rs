@@ -241,8 +241,8 @@ struct Books {
 impl Drop for Books {
     fn drop(&mut self) {
         for Grave(address, layout) in self.graves.drain(..) {
-            // SAFETY: handed over once, by `keep_until_end`, by who would have freed it; the
-            // execution is over.
+            // SAFETY: handed over once, by `keep_until_end`, by who would have freed it (I13), with
+            // the pointer and layout for that (I15); the execution is over.
             #[allow(unsafe_code)]
             unsafe {
                 std::alloc::dealloc(std::ptr::with_exposed_provenance_mut(address), layout);
@@ -458,7 +458,8 @@ pub(crate) struct Canary {
     alive: Alive,
 }
 
-// SAFETY: the cell holds nothing; what it is for is to be accessed from everywhere and to complain.
+// SAFETY: the cell holds nothing: it is there to be accessed from everywhere, and complains where
+// I8 does not hold.
 #[allow(unsafe_code)]
 unsafe impl Sync for Canary {}
 

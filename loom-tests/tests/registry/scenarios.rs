@@ -43,14 +43,14 @@ const CATCHES: &[Catch] = &[
     catch("MigratedBeforeFill", "growth", &["a query by", "an iteration over", "misses"]),
     catch("ReaderIgnoresMigrated", "equal_hashes", &["freed memory is read"]),
     catch("NoValidation", "registrations", &["two hold one id"]),
-    catch("NeverCommitted", "overruled", &["freed memory is read"]),
+    catch("NeverCommitted", "overruled", &["freed memory is read", "a query by"]),
     catch("FreeSlotEarly", "churn", &["a slot given back twice", "a claimed slot has a chunk"]),
     catch("ClaimAnew", "churn", &["a query by"]),
     catch("LateHash", "churn", &["a claimed slot has a chunk"]),
     catch("ClaimClosed", "remove_node", &["the nodes", "the tags"]),
     catch("UnlinkAny", "names_come_and_go", &["the tags", "the nodes"]),
     catch("CountAfterZero", "owned", &["values are lost", "freed memory is read"]),
-    catch("NoSecondLoad", "renewed_lease", &["misses 0"]),
+    catch("NoSecondLoad", "renewed_lease", &["misses 0", "a query by"]),
     catch("WidenClass", "up_and_down", &["an iteration over 0"]),
 ];
 
