@@ -94,12 +94,16 @@ async fn however_a_task_ends_its_child_goes_with_it() {
         });
         is_registered.await.unwrap();
         assert!(registry.contains("task"), "{end:?}");
-        let go_on = (end != End::Abort).then_some(go_on);
-        match go_on {
-            Some(go_on) => go_on.send(()).unwrap(),
-            None => task.abort(),
-        }
+        // Kept until the task has ended: without its sender it would go on.
+        let kept = if end == End::Abort {
+            task.abort();
+            Some(go_on)
+        } else {
+            go_on.send(()).unwrap();
+            None
+        };
         let ended: Result<Result<(), &str>, _> = task.await;
+        drop(kept);
         match end {
             End::Return => assert_eq!(ended.unwrap(), Ok(())),
             End::Error => assert_eq!(ended.unwrap(), Err("an error")),
