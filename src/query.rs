@@ -324,3 +324,12 @@ where
 {
     gather(entries).into_iter().map(Entry::share).collect()
 }
+
+impl<S, P, M, K: Hash + Eq, H> Registry<S, P, M, K, H> {
+    /// Every entry that has not expired, empty ones included, each id once, to be used unpinned.
+    pub(crate) fn keep_all(&self) -> Vec<OwnedEntry<S, P, M, K>> {
+        let guard = self.store.pin();
+        let mut scan = self.view(&guard).walk();
+        keep(std::iter::from_fn(|| scan.next(any, any)))
+    }
+}

@@ -5,9 +5,9 @@ use std::ptr;
 
 use crate::child::Bindings;
 use crate::clock::Moment;
-use crate::entry::{Entry, NODES};
+use crate::entry::Entry;
 use crate::expiry::Due;
-use crate::query::{Met, any, bound, keep};
+use crate::query::{Met, any};
 use crate::raw::Element;
 use crate::state::Registry;
 use crate::sync::Guard;
@@ -109,12 +109,7 @@ where
 {
     /// Takes a node's bindings from every entry, one after the other; returns whose went.
     pub(crate) fn evict(&self, node: &str) -> Vec<K> {
-        let members = {
-            let guard = self.store.pin();
-            let mut scan = self.view(&guard).members(NODES, node);
-            let here = |entry: &Entry<S, P, M, K>| entry.pid_on(node).is_some();
-            keep(std::iter::from_fn(|| scan.next(bound, here)))
-        };
+        let members = self.children_on(node);
         let mut changed = Vec::new();
         for (at, member) in members.iter().enumerate() {
             if let Some(later) = members.get(at + AHEAD) {

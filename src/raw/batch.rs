@@ -22,15 +22,26 @@ impl<E: Element> Index<E> {
     /// its bucket should be there already.
     #[inline]
     pub(super) fn prefetch_element(&self, hash: u64, guard: &Guard) {
-        let (table, head, _) = self.chain(hash, guard);
-        let promising = head.matching(table.fingerprint(hash));
-        if promising != 0 {
-            let word = head.slots[promising.trailing_zeros() as usize].load();
-            let element = word.element().cast_const();
-            prefetch(element);
+        if let Some(candidate) = self.candidate(hash, guard) {
             // Its places stand near its end.
-            prefetch(element.wrapping_add(1).wrapping_byte_sub(LINE));
+            prefetch(candidate.word.element().wrapping_add(1).wrapping_byte_sub(LINE));
         }
+    }
+
+    /// The first promising word for a hash, if its first bucket has one; asks for the element's line.
+    #[inline]
+    fn candidate<'g>(&'g self, hash: u64, guard: &'g Guard) -> Option<Candidate<'g, E>> {
+        let (table, head, _) = self.chain(hash, guard);
+        let fingerprint = table.fingerprint(hash);
+        let candidate = |slot: &'g Slot<E>| {
+            let word = slot.load();
+            word.matches(fingerprint).then(|| {
+                prefetch(word.element());
+                Candidate { slot, word, head }
+            })
+        };
+        candidate(&head.slots[fingerprint.preferred(SLOTS)])
+            .or_else(|| head.slots.iter().find_map(candidate))
     }
 
     /// As `N` calls of `find`, each with its own linearization point (L1).
@@ -46,20 +57,7 @@ impl<E: Element> Index<E> {
         for &hash in hashes {
             prefetch(self.guess(hash));
         }
-        let candidates: [Option<Candidate<'g, E>>; N] = std::array::from_fn(|i| {
-            let hash = hashes[i];
-            let (table, head, _) = self.chain(hash, guard);
-            let fingerprint = table.fingerprint(hash);
-            let candidate = |slot: &'g Slot<E>| {
-                let word = slot.load();
-                word.matches(fingerprint).then(|| {
-                    prefetch(word.element());
-                    Candidate { slot, word, head }
-                })
-            };
-            candidate(&head.slots[fingerprint.preferred(SLOTS)])
-                .or_else(|| head.slots.iter().find_map(candidate))
-        });
+        let candidates: [_; N] = std::array::from_fn(|i| self.candidate(hashes[i], guard));
         let mut i = 0;
         candidates.map(|candidate| {
             let index = i;

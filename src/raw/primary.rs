@@ -221,14 +221,18 @@ impl<E: Element> Index<E> {
         let (table, head, mut link) = self.chain(hash, guard);
         let fingerprint = table.fingerprint(hash);
         let mut bucket = head;
-        let slot = &head.slots[fingerprint.preferred(SLOTS)];
-        let word = slot.load();
-        if word.is_sought(fingerprint) {
+        let mut look = |slot: &'g Slot<E>| {
+            let word = slot.load();
+            if !word.is_sought(fingerprint) {
+                return None;
+            }
             // SAFETY: read under `guard` from a chain that was not MIGRATED then (I5, I8).
             let element = unsafe { element(word.element()) };
-            if accept(element) {
-                return Some(Found { element, slot, word, head });
-            }
+            accept(element).then_some(Found { element, slot, word, head })
+        };
+        // Most elements are in their preferred slot: nothing is compared in vain for those.
+        if let Some(found) = look(&head.slots[fingerprint.preferred(SLOTS)]) {
+            return Some(found);
         }
         loop {
             // All slots are compared before any is looked at, without a branch: a misprediction
@@ -237,13 +241,8 @@ impl<E: Element> Index<E> {
             while promising != 0 {
                 let slot = &bucket.slots[promising.trailing_zeros() as usize];
                 promising &= promising - 1;
-                let word = slot.load();
-                if word.is_sought(fingerprint) {
-                    // SAFETY: read under `guard` from a chain that was not MIGRATED then (I5, I8).
-                    let element = unsafe { element(word.element()) };
-                    if accept(element) {
-                        return Some(Found { element, slot, word, head });
-                    }
+                if let Some(found) = look(slot) {
+                    return Some(found);
                 }
             }
             bucket = table.follow(link)?;

@@ -30,12 +30,11 @@ const FINGERPRINT_BITS: u32 =
 const FINGERPRINT_SHIFT: u32 = usize::BITS - 16;
 const FINGERPRINT_MASK: usize = if FINGERPRINT_BITS == 0 { 0 } else { 0xffff << FINGERPRINT_SHIFT };
 
-/// The orderings of what publishes a pending word, and of what looks for rivals.
+/// The ordering of what publishes a pending word; `load_in_order` is its partner.
 ///
 /// loom takes sequentially consistent operations for acquiring and releasing ones, but it knows
 /// fences: under a model a fence stands at the start of every pass instead (see `resolve`).
 const IN_ORDER: Ordering = if MODEL { Ordering::AcqRel } else { Ordering::SeqCst };
-const IN_ORDER_LOAD: Ordering = if MODEL { Ordering::Acquire } else { Ordering::SeqCst };
 
 const FROZEN: usize = 1;
 const PENDING: usize = 2;
@@ -248,7 +247,7 @@ impl<E> Slot<E> {
     pub(super) fn load_in_order(&self) -> Word<E> {
         // SeqCst: the partner is `publish` (or `Overflow::extend`) by every rival. Under a model,
         // as `load`, after the pass's fence.
-        if MODEL { self.load() } else { Word(self.0.load(IN_ORDER_LOAD)) }
+        if MODEL { self.load() } else { Word(self.0.load(Ordering::SeqCst)) }
     }
 
     #[inline(always)]
@@ -411,7 +410,7 @@ impl<E> Overflow<E> {
     #[inline(always)]
     pub(super) fn load_in_order(&self) -> Link<E> {
         // SeqCst: see `Slot::load_in_order`. Under a model, as `load`, after the pass's fence.
-        Link(self.0.load(IN_ORDER_LOAD))
+        if MODEL { self.load() } else { Link(self.0.load(Ordering::SeqCst)) }
     }
 
     /// Forbids further linking, for good (I2), and returns the link.

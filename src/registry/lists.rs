@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use crate::entry::{Entry, OwnedEntry};
 use crate::name::Node;
-use crate::query::{any, gather, keep};
+use crate::query::{gather, keep};
 use crate::scope::{Scope, id_and_bindings};
 use crate::state::Registry;
 
@@ -181,12 +181,7 @@ impl<S, P, M, K: Hash + Eq, H> Registry<S, P, M, K, H> {
     where
         K: Clone,
     {
-        let entries = {
-            let guard = self.store.pin();
-            let mut scan = self.view(&guard).walk();
-            keep(std::iter::from_fn(|| scan.next(any, any)))
-        };
-        by_id(entries)
+        by_id(self.keep_all())
     }
 
     /// Specification and bindings of all entries that are not empty, by id, without their metadata.

@@ -1,7 +1,6 @@
 //! Children, entries and registries written.
 
 use std::hash::Hash;
-use std::iter;
 use std::time::Duration;
 
 use serde::ser::SerializeStruct;
@@ -11,7 +10,6 @@ use crate::child::{Child, Lifetime};
 use crate::clock::Moment;
 use crate::entry::{Entry, EntryRef, OwnedEntry};
 use crate::name::{Node, Tag};
-use crate::query::{any, keep};
 use crate::snapshot::{FORMAT, LifetimeDef, Snapshot};
 use crate::state::Registry;
 
@@ -116,11 +114,7 @@ where
     K: Serialize + Hash + Eq,
 {
     fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-        let entries = {
-            let guard = self.store.pin();
-            let mut scan = self.view(&guard).walk();
-            keep(iter::from_fn(|| scan.next(any, any)))
-        };
+        let entries = self.keep_all();
         // After the walk, so that none gets more time than it has.
         let now = self.clock.now();
         let children =
