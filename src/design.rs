@@ -63,6 +63,11 @@
 //! was read or later: a committed key leaves its slot only by removal, replacing happens in place,
 //! frozen words never change.
 //!
+//! The slots of a bucket are compared by one look at all of them, then each that it promises is
+//! loaded. On x86-64 that look is a vector compare in assembly, to which the above applies as to
+//! loads: it comes after the load of the overflow word, and tears no fingerprint. No model checker
+//! sees it; the models look at one slot after the other.
+//!
 //! ## Inserting an absent key
 //!
 //! 1. A table that has a successor: migrate one's own chain and go on in the successor.
@@ -115,8 +120,8 @@
 //!
 //! A write that meets a successor migrates its own group and one chunk of others, at present a single
 //! group: more make those inserts slow that help. Chunks are handed out by a cursor; after the first
-//! round, helpers look for those that a stalled one left unfinished. When all are done, one compare-and-swap moves the root, and its winner retires
-//! the old table.
+//! round, helpers look for those that a stalled one left unfinished. When all are done, one
+//! compare-and-swap moves the root, and its winner retires the old table.
 //!
 //! ## Walking
 //!

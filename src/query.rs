@@ -34,7 +34,17 @@ pub(crate) fn judge<S, P, M, K>(
     let entry = found.entry();
     if !wanted(entry) {
         Verdict::Absent
-    } else if !entry.is_expired(clock) {
+    } else if !entry.is_timed() {
+        Verdict::Take
+    } else {
+        judge_timed(*found, clock)
+    }
+}
+
+/// The same of an entry that is wanted and has a deadline; out of the way of those that have none.
+#[inline(never)]
+fn judge_timed<S, P, M, K>(found: Found<'_, Entry<S, P, M, K>>, clock: &Clock) -> Verdict {
+    if !found.entry().is_expired(clock) {
         Verdict::Take
     } else if found.unchanged() {
         Verdict::Absent
@@ -81,6 +91,25 @@ impl<'g, S, P, M, K> View<'g, S, P, M, K> {
     /// The current entry of an id, if it is `wanted` and has not expired.
     #[inline]
     pub(crate) fn find<Q>(
+        self,
+        hash: u64,
+        id: &Q,
+        wanted: impl Fn(&Entry<S, P, M, K>) -> bool,
+    ) -> Option<&'g Entry<S, P, M, K>>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let found = self.store.find(hash, |key| id.equivalent(key), self.guard)?;
+        match judge(&found, self.clock, &wanted) {
+            Verdict::Take => Some(found.entry()),
+            Verdict::Absent => None,
+            Verdict::Again => self.find_again(hash, id, wanted),
+        }
+    }
+
+    /// The same once more, for as long as what is found is replaced before its deadline can be judged.
+    #[cold]
+    fn find_again<Q>(
         self,
         hash: u64,
         id: &Q,

@@ -3,7 +3,7 @@
 use super::block::{Element, element};
 use super::prefetch::prefetch;
 use super::primary::{Found, Index};
-use super::table::{Bucket, SLOTS};
+use super::table::Bucket;
 use super::word::{Slot, Word};
 use crate::sync::Guard;
 
@@ -33,15 +33,13 @@ impl<E: Element> Index<E> {
     fn candidate<'g>(&'g self, hash: u64, guard: &'g Guard) -> Option<Candidate<'g, E>> {
         let (table, head, _) = self.chain(hash, guard);
         let fingerprint = table.fingerprint(hash);
-        let candidate = |slot: &'g Slot<E>| {
-            let word = slot.load();
-            word.matches(fingerprint).then(|| {
-                prefetch(word.element());
-                Candidate { slot, word, head }
-            })
-        };
-        candidate(&head.slots[fingerprint.preferred(SLOTS)])
-            .or_else(|| head.slots.iter().find_map(candidate))
+        let promising = head.matching(fingerprint);
+        let slot = head.slots.get(promising.trailing_zeros() as usize)?;
+        let word = slot.load();
+        word.matches(fingerprint).then(|| {
+            prefetch(word.element());
+            Candidate { slot, word, head }
+        })
     }
 
     /// As `N` calls of `find`, each with its own linearization point (L1).

@@ -3,7 +3,7 @@
 //! ```text
 //! store ─► operation ─► directory ─► members ─► chunks ─► chunk
 //!   │          │            │
-//!   ├──────────┴────────────┴─► primary (resolve, migrate, walk, batch) ─► table ─► word
+//!   ├──────────┴────────────┴─► primary (lanes, resolve, migrate, walk, batch) ─► table ─► word
 //!   └─► limbo ─► block
 //! ```
 //!
@@ -20,6 +20,7 @@ mod directory;
 mod flags;
 #[cfg(feature = "metrics")]
 mod gauges;
+mod lanes;
 mod limbo;
 mod members;
 mod migrate;

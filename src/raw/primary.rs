@@ -14,7 +14,7 @@ use super::resizes::Resizes;
 use super::resolve::{Fate, Published, same_key};
 use super::table::{Bucket, SLOTS, Table};
 use super::walk::Walk;
-use super::word::{Link, Slot, Word};
+use super::word::{Fingerprint, Link, Slot, Word};
 use crate::striped::Striped;
 use crate::sync::{AtomicTagged, Guard, MODEL, Mutant, Ordering, Step, failpoint, mutant};
 
@@ -63,6 +63,13 @@ pub(crate) struct Found<'g, E: Element> {
     word: Word<E>,
     head: &'g Bucket<E>,
 }
+
+impl<E: Element> Clone for Found<'_, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<E: Element> Copy for Found<'_, E> {}
 
 impl<'g, E: Element> Found<'g, E> {
     pub(super) fn new(
@@ -115,6 +122,30 @@ enum Scan<'g, E> {
     Frozen,
     Vacant { slot: &'g Slot<E>, word: Word<E>, position: usize },
     Full { last: &'g Bucket<E>, link: Link<E>, position: usize },
+}
+
+impl<E: Element> Bucket<E> {
+    /// The first slot of this bucket with a committed element of that fingerprint that `accept` takes,
+    /// and its word. The chain was not MIGRATED when the link of its first bucket was loaded, before
+    /// this.
+    #[inline(always)]
+    fn find(
+        &self,
+        fingerprint: Fingerprint,
+        accept: &mut impl FnMut(&E) -> bool,
+    ) -> Option<(&Slot<E>, Word<E>)> {
+        let mut promising = self.matching(fingerprint);
+        while promising != 0 {
+            let slot = &self.slots[promising.trailing_zeros() as usize];
+            promising &= promising - 1;
+            let word = slot.load();
+            // SAFETY: read while pinned from a chain that was not MIGRATED then (I5, I8).
+            if word.is_sought(fingerprint) && accept(unsafe { element(word.element()) }) {
+                return Some((slot, word));
+            }
+        }
+        None
+    }
 }
 
 impl<E: Element> Index<E> {
@@ -218,35 +249,31 @@ impl<E: Element> Index<E> {
         mut accept: impl FnMut(&E) -> bool,
         guard: &'g Guard,
     ) -> Option<Found<'g, E>> {
-        let (table, head, mut link) = self.chain(hash, guard);
+        let (table, head, link) = self.chain(hash, guard);
         let fingerprint = table.fingerprint(hash);
-        let mut bucket = head;
-        let mut look = |slot: &'g Slot<E>| {
-            let word = slot.load();
-            if !word.is_sought(fingerprint) {
-                return None;
-            }
-            // SAFETY: read under `guard` from a chain that was not MIGRATED then (I5, I8).
-            let element = unsafe { element(word.element()) };
-            accept(element).then_some(Found { element, slot, word, head })
+        let (slot, word) = match head.find(fingerprint, &mut accept) {
+            Some(found) => found,
+            None => Self::find_further(table, table.follow(link)?, fingerprint, accept)?,
         };
-        // Most elements are in their preferred slot: nothing is compared in vain for those.
-        if let Some(found) = look(&head.slots[fingerprint.preferred(SLOTS)]) {
-            return Some(found);
-        }
+        // SAFETY: read while pinned from a chain that was not MIGRATED then (I5, I8).
+        Some(Found { element: unsafe { element(word.element()) }, slot, word, head })
+    }
+
+    /// The same from an overflow bucket of a chain on, where few elements are.
+    #[cold]
+    fn find_further<'g>(
+        table: Table<'g, E>,
+        mut bucket: &'g Bucket<E>,
+        fingerprint: Fingerprint,
+        mut accept: impl FnMut(&E) -> bool,
+    ) -> Option<(&'g Slot<E>, Word<E>)> {
         loop {
-            // All slots are compared before any is looked at, without a branch: a misprediction
-            // costs more than seven compares, and waits for the line of the bucket.
-            let mut promising = bucket.matching(fingerprint);
-            while promising != 0 {
-                let slot = &bucket.slots[promising.trailing_zeros() as usize];
-                promising &= promising - 1;
-                if let Some(found) = look(slot) {
-                    return Some(found);
-                }
+            let link = bucket.overflow.load();
+            let found = bucket.find(fingerprint, &mut accept);
+            if found.is_some() {
+                return found;
             }
             bucket = table.follow(link)?;
-            link = bucket.overflow.load();
         }
     }
 
@@ -268,28 +295,20 @@ impl<E: Element> Index<E> {
             }
             let fingerprint = table.fingerprint(hash);
             let mut bucket = table.chain(hash);
-            // As in `find`, the preferred slot first, then all of them.
-            let mut first = Some(&bucket.slots[fingerprint.preferred(SLOTS)]);
             loop {
                 let link = bucket.overflow.load();
                 if link.is_frozen() || link.is_migrated() {
                     continue 'table;
                 }
-                for slot in first.take().into_iter().chain(&bucket.slots) {
-                    let word = slot.load();
-                    if !word.matches(fingerprint) {
-                        continue;
-                    }
-                    // SAFETY: read while pinned from a chain that was not MIGRATED then (I5, I8).
-                    let element = unsafe { element(word.element()) };
-                    if accept(element) {
-                        if word.is_frozen() {
-                            continue 'table;
-                        }
+                match bucket.find(fingerprint, &mut accept) {
+                    Some((_, word)) if word.is_frozen() => continue 'table,
+                    Some((slot, word)) => {
+                        // SAFETY: as in `find` (I5, I8).
+                        let element = unsafe { element(word.element()) };
                         return Some(Held { index: self, element, slot, word });
                     }
+                    None => bucket = table.follow(link)?,
                 }
-                bucket = table.follow(link)?;
             }
         }
     }

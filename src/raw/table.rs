@@ -46,16 +46,6 @@ impl<E> Bucket<E> {
         }
     }
 
-    /// The slots with a committed element of that fingerprint, a bit for each.
-    #[inline(always)]
-    pub(super) fn matching(&self, fingerprint: Fingerprint) -> u32 {
-        let mut matching = 0;
-        for (i, slot) in self.slots.iter().enumerate() {
-            matching |= u32::from(slot.load().is_sought(fingerprint)) << i;
-        }
-        matching
-    }
-
     /// A complete bucket, in memory that nobody shares yet.
     pub(super) fn filled(words: [Word<E>; SLOTS], link: Link<E>) -> Self {
         Bucket { slots: words.map(Slot::new), overflow: Overflow::new(link) }

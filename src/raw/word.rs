@@ -27,7 +27,7 @@ use crate::sync::{AtomicTagged, MODEL, Mutant, Ordering, mutant};
 /// itself or where an address fills the word: there every element matches, and keys decide.
 const FINGERPRINT_BITS: u32 =
     if cfg!(all(target_pointer_width = "64", not(target_os = "android"))) { 16 } else { 0 };
-const FINGERPRINT_SHIFT: u32 = usize::BITS - 16;
+pub(super) const FINGERPRINT_SHIFT: u32 = usize::BITS - 16;
 const FINGERPRINT_MASK: usize = if FINGERPRINT_BITS == 0 { 0 } else { 0xffff << FINGERPRINT_SHIFT };
 
 /// The ordering of what publishes a pending word; `load_in_order` is its partner.
@@ -68,6 +68,13 @@ impl Fingerprint {
         log2 & !(WINDOW - 1)
     }
 
+    /// The upper sixteen bits of a word with an element of this fingerprint.
+    #[inline(always)]
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn lane(self) -> u32 {
+        (self.0 >> FINGERPRINT_SHIFT) as u32
+    }
+
     /// Whether the fingerprints of two sizes of table are the same.
     pub(super) fn carries_over(from: u32, to: u32) -> bool {
         FINGERPRINT_BITS != 0 && Self::window(from) == Self::window(to)
@@ -79,7 +86,7 @@ impl Fingerprint {
         self.0 >> (FINGERPRINT_SHIFT + bit - Self::window(log2)) & 1 != 0
     }
 
-    /// The slot an element is put into if it is free, and where a lookup looks first.
+    /// The slot an element is put into if it is free: inserts of several threads seldom meet.
     #[inline(always)]
     pub(super) fn preferred(self, slots: usize) -> usize {
         (((self.0 >> FINGERPRINT_SHIFT) & 0x7fff) * slots) >> 15

@@ -1,6 +1,6 @@
 //! A lookup.
 //!
-//! The source looks at the preferred slot first. That may only find what is there, and needs no
+//! The source first looks which slots are worth a load. That may only find what is there, and needs no
 //! licence for it, so it is left out here.
 
 use super::checker::Checked;
