@@ -118,10 +118,10 @@
 //!    gets nothing is written by none of them, however late.
 //! 5. Set MIGRATED on the sources, in order.
 //!
-//! A write that meets a successor migrates its own group and one chunk of others, at present a single
-//! group: more make those inserts slow that help. Chunks are handed out by a cursor; after the first
-//! round, helpers look for those that a stalled one left unfinished. When all are done, one
-//! compare-and-swap moves the root, and its winner retires the old table.
+//! A write that meets a successor migrates its own group or, if that is done, one chunk of others, at
+//! present a single group: more make those inserts slow that help. Chunks are handed out by a cursor;
+//! after the first round, helpers look for those that a stalled one left unfinished. When all are
+//! done, one compare-and-swap moves the root, and its winner retires the old table.
 //!
 //! ## Walking
 //!

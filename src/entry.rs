@@ -182,18 +182,12 @@ impl<S, P, M, K> Entry<S, P, M, K> {
         self.body().deadline
     }
 
-    /// Whether there is a deadline.
-    #[inline]
-    pub(crate) fn is_timed(&self) -> bool {
-        self.0.is_timed()
-    }
-
     /// Whether the deadline has passed. Once it has it stays so: neither clock nor entry goes back.
     ///
     /// Reads the clock only if there is a deadline.
     #[inline]
     pub(crate) fn is_expired(&self, clock: &Clock) -> bool {
-        self.is_timed() && self.due() <= clock.now()
+        self.0.is_timed() && self.due() <= clock.now()
     }
 
     /// The id of the child.

@@ -34,17 +34,7 @@ pub(crate) fn judge<S, P, M, K>(
     let entry = found.entry();
     if !wanted(entry) {
         Verdict::Absent
-    } else if !entry.is_timed() {
-        Verdict::Take
-    } else {
-        judge_timed(*found, clock)
-    }
-}
-
-/// The same of an entry that is wanted and has a deadline; out of the way of those that have none.
-#[inline(never)]
-fn judge_timed<S, P, M, K>(found: Found<'_, Entry<S, P, M, K>>, clock: &Clock) -> Verdict {
-    if !found.entry().is_expired(clock) {
+    } else if !entry.is_expired(clock) {
         Verdict::Take
     } else if found.unchanged() {
         Verdict::Absent
@@ -99,7 +89,7 @@ impl<'g, S, P, M, K> View<'g, S, P, M, K> {
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let found = self.store.find(hash, |key| id.equivalent(key), self.guard)?;
+        let found = self.store.find(hash, move |key| id.equivalent(key), self.guard)?;
         match judge(&found, self.clock, &wanted) {
             Verdict::Take => Some(found.entry()),
             Verdict::Absent => None,
@@ -119,7 +109,7 @@ impl<'g, S, P, M, K> View<'g, S, P, M, K> {
         Q: Equivalent<K> + ?Sized,
     {
         loop {
-            let found = self.store.find(hash, |key| id.equivalent(key), self.guard)?;
+            let found = self.store.find(hash, move |key| id.equivalent(key), self.guard)?;
             match judge(&found, self.clock, &wanted) {
                 Verdict::Take => return Some(found.entry()),
                 Verdict::Absent => return None,

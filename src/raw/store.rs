@@ -79,7 +79,7 @@ impl<E: Element> Store<E> {
         mut eq: impl FnMut(&E::Key) -> bool,
         guard: &'g Guard,
     ) -> Option<Found<'g, E>> {
-        self.primary.find(hash, |element| eq(element.block().key()), guard)
+        self.primary.find(hash, move |element| eq(element.block().key()), guard)
     }
 
     /// `N` lookups whose cache misses overlap. Linearization: L1, each by itself.
