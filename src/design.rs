@@ -30,6 +30,10 @@
 //! entry, fifteen bits of its hash, and its state. The root word packs the table's address and
 //! size. A lookup touches the root, a bucket, an entry.
 //!
+//! A table is one allocation of zeros, which are fresh buckets, so that nothing has to be written
+//! before it can be used. With the feature `huge-pages` a big one may begin at a multiple of 2 MiB and
+//! ask for huge pages before it is touched; its header keeps that, for its layout depends on it.
+//!
 //! Which fifteen bits depends on the table's size, in steps of eight doublings: they begin at or
 //! below the first bit that the index of the chain leaves out. So seven migrations of eight see from
 //! the words alone which half of a split an entry goes to, and touch no entry. Inserts and lookups
@@ -135,8 +139,11 @@
 //! # 3. Member sets
 //!
 //! A member set is an array of chunks; a chunk is a bitmap and its slots; a slot holds **the hash of
-//! a member's key**, not a pointer. An entry knows, for each of its names, its *place*: the set and
-//! the slot.
+//! a member's key**, not a pointer. An entry knows, for each of its names, its *place*, in one word:
+//! the address of the chunk, with the number of the slot in the low bits. The head of a chunk says
+//! which set it belongs to and where in its array it stands: so a place is enough to give the slot
+//! back. A new set writes that once it stands in a block, and again if it moves, because it was
+//! killed, to another: while nobody else can reach the chunk.
 //!
 //! - **Before** the primary publishes an entry, its places are claimed and written. **After** a
 //!   compare-and-swap has unpublished one, its winner gives back the places that the successor has
@@ -146,7 +153,16 @@
 //! - **A query** reads the slots in use and probes the primary by hash, accepting only the current
 //!   entry whose own place is the very slot. So a stale, reused or not yet published slot yields
 //!   nothing, two keys of one hash are told apart, and an entry that carries the name throughout is
-//!   found exactly once. Slots need no reclamation.
+//!   found exactly once: it is in one slot, of one chunk, which its claim keeps linked. Slots need
+//!   no reclamation.
+//! - **A place is an address**, and memory is used again. But the query has read the chunk's address
+//!   from the array under its pin: that memory becomes no other chunk while the pin lasts (I8). And
+//!   an entry that it accepts was current under the same pin: so the chunk that the entry's place
+//!   names was claimed then (I12), and is not freed before the pin ends, either. Two allocations that
+//!   are there at once have two addresses; so equal places are one slot of one chunk.
+//! - **A query looks ahead** by groups: it finds the words of the next members, asks for the lines of
+//!   their entries, and loads a word again when its member's turn comes. An unfrozen word that is
+//!   still the same is that of the current entry (L7); for any other it asks the primary anew.
 //! - **A set without members** closes (`live` 0 → CLOSED), leaves its directory and is retired, by
 //!   the one who closed it, in this order; a claim that meets a closed set takes it out of the
 //!   directory itself and begins again. A chunk without members closes the same way (bitmap → all
@@ -200,10 +216,10 @@
 //! | I9 | Every change of a published word is a read-modify-write, so release sequences hold. | `word` offers nothing else | `RelaxedPublish`: `insert_insert`, for the orders; a plain store does not compile |
 //! | I10 | The value of an entry that was never committed is touched by its inserter only. | readers ignore PENDING; rivals compare keys | `TakePending`: `lookup_insert_insert` |
 //! | I11 | The count of an entry is not zero while a pin from before its unlinking or an owner is left. | the index's own count is given up by limbo only | `CountAfterZero`: `own_own` |
-//! | I12 | A member's place is claimed from before its entry is published until after it is unpublished, and a claim keeps its chunk and its set open. | `operation`; one word of each decides between a claim and the end | `LateHash`: `query_after_lookup`; `FreeSlotEarly`: `replace_remove_tagged`; `ClaimClosed`: `last_leaves_one_joins` |
+//! | I12 | A member's place is claimed from before its entry is published until after it is unpublished, and a claim keeps its chunk and its set open. The chunk names the set's block. | `operation`; one word of each decides between a claim and the end; `placed`, before anybody else can reach the set | `LateHash`: `query_after_lookup`; `FreeSlotEarly`: `replace_remove_tagged`; `ClaimClosed`: `last_leaves_one_joins`; `StaleSetPointer`: `moved_set` |
 //! | I13 | What is not published yet, or was swapped out whole, is touched by its one owner only; what is published is written through atomics only. What is unlinked is retired once, by the winner of the exchange that unlinked it, or by its inserter if it was never committed; and freed once. | drafts, rooms and shelves in hand, which alone lend `&mut` and cannot be copied; one exchange has one winner | `lookup_remove_free`, `one_shelf`: canaries tell what is freed twice, and what is lost; `no_note_is_lost_between_threads`; address sanitizer |
 //! | I14 | What is allocated has one layout from then until it is freed, in which zeros are fresh buckets. An index into it is masked or checked against its size, or handed out for it. Segments are freed with the table or the array that they belong to, flags never. | `Table::layout`, `Chunk::layout`, `place` of an arena and of an array | `a_table_packs_into_a_word`, `overflow_buckets_have_places_of_their_own`, `every_index_has_a_place_of_its_own`; address sanitizer |
-//! | I15 | What is freed is freed by the pointer that it was allocated as, and with that layout. | `origin` of an element and of a table; tagging by `map_addr`; the number of a segment, the index of a chunk | the address: `a_table_packs_into_a_word`, address sanitizer, memcheck; the size: `memory_comes_back`; the provenance: no test |
+//! | I15 | What is freed is freed by the pointer that it was allocated as, and with that layout. | `origin` of an element and of a table, `pages` of a table; tagging by `map_addr`; the number of a segment, the index in the head of a chunk | the address: `a_table_packs_into_a_word`, address sanitizer, memcheck; the size: `memory_comes_back`; the provenance: no test |
 //!
 //! # 6. Orderings
 //!
@@ -236,7 +252,7 @@
 //! | L4 | an insert of an absent id | the commit of its slot word, by itself or a helper |
 //! | L5 | a write that changes nothing | the load that showed it what is there (L1) |
 //! | L6 | a lookup of what has expired | the second load of the slot, after the clock was read |
-//! | L7 | an entry returned by a query | the load of its slot by the probe, or by the walk |
+//! | L7 | an entry returned by a query | the last load of its slot word by the probe, or by the walk |
 //! | L8 | `len` and its kind | none: exact when nobody writes |
 //! | L9 | `share` | none: it changes no state of the registry |
 //!

@@ -51,6 +51,8 @@
 //!
 //! None is on by default.
 //!
+//! - `huge-pages`: the big tables of a registry can ask for huge pages, on Linux: `Builder::huge_pages`
+//!   has the details.
 //! - `metrics`: the figures of a registry at a moment, to be exported: its sizes, and how much garbage
 //!   waits for how long, which shows a pin that is stuck. See [`guide::observing`].
 //! - `serde`: a registry can be saved by any format that serde has, and restored: `Snapshot` has the

@@ -199,6 +199,7 @@ impl<'g, S, P, M, K> View<'g, S, P, M, K> {
     }
 }
 
+#[allow(clippy::large_enum_variant, reason = "a box would cost each query an allocation")]
 enum Source<'g, S, P, M, K> {
     Members(Members<'g, Entry<S, P, M, K>>),
     Walk(Walk<'g, Entry<S, P, M, K>>),

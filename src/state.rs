@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::entry::Entry;
 use crate::expiry::Deadlines;
 use crate::name::{ChildId, Node};
-use crate::raw::{CachePadded, Store};
+use crate::raw::{CachePadded, Pages, Store};
 use crate::sync::{AtomicU64, Ordering};
 
 /// A lock-free map from child ids to [entries](Entry), indexed by tag, by node and by deadline.
@@ -99,12 +99,13 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
     pub(crate) fn assemble(
         local_node: Node,
         capacity: usize,
+        pages: Pages,
         hasher: H,
         tombstone_ttl: Duration,
         clock: Clock,
     ) -> Self {
         Self {
-            store: Store::new(capacity),
+            store: Store::new(capacity, pages),
             deadlines: Deadlines::new(),
             clock,
             local_node,

@@ -9,6 +9,7 @@ use std::process::{self, ExitCode};
 
 use lexopt::prelude::*;
 
+use crate::pages;
 use crate::paired::MIN_ROUNDS;
 use crate::report;
 use crate::rows;
@@ -17,12 +18,14 @@ use crate::run::{Options, Run};
 const HELP: &str = "\
 Measures the registry against other maps; prints ratios.
 
-  --quick          maps of at most a million entries, the more important cases, few rounds
+  --quick          maps of at most a million entries, the more important cases, against
+                   the peers that are near the best, few rounds
   --rows FILTER    only the cases whose name contains FILTER (see --list)
   --peers A,B      only against these peers
   --rounds N       rounds for each comparison, at least 15
   --csv FILE       writes each row to FILE as soon as it is measured
-  --huge-pages     runs with transparent huge pages for the whole heap
+  --huge-pages     runs with transparent huge pages for the whole heap, of ours and of
+                   the peers, and lets ours ask for them for its tables
   --list           lists what would be measured
   --help           prints this
 ";
@@ -129,6 +132,7 @@ fn measure(options: Options, allocator: &str, huge_pages: bool) -> io::Result<()
     let listed = options.list;
     let mut run = Run::new(options, allocator)?;
     if huge_pages {
+        pages::ask_for_huge();
         run = run.with_huge_pages();
     }
     rows::run_all(&mut run)?;

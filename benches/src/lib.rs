@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod keys;
 pub mod maps;
+pub mod pages;
 pub mod paired;
 pub mod payload;
 pub mod plot;

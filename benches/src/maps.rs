@@ -113,13 +113,17 @@ pub fn visit<K: Key, V: Visit<K>>(visitor: &mut V) -> Result<(), V::Error> {
     visitor.limit::<Bare<K>>()
 }
 
+pub(crate) const PAPAYA: &str = name::<Papaya<u64>>();
+pub(crate) const SCC_INDEX: &str = name::<SccIndex<u64>>();
+pub(crate) const SCC_MAP: &str = name::<SccMap<u64>>();
+pub(crate) const RWLOCK: &str = name::<Locked<u64>>();
+pub(crate) const HASHBROWN: &str = name::<Bare<u64>>();
+
 /// What [`visit`] visits, by name.
-pub const NAMES: [&str; 7] = [
-    <Papaya<u64> as Lookup<u64>>::NAME,
-    <SccIndex<u64> as Lookup<u64>>::NAME,
-    <SccMap<u64> as Lookup<u64>>::NAME,
-    <Dash<u64> as Lookup<u64>>::NAME,
-    <Flurry<u64> as Lookup<u64>>::NAME,
-    <Locked<u64> as Lookup<u64>>::NAME,
-    <Bare<u64> as Lookup<u64>>::NAME,
-];
+pub const NAMES: [&str; 7] =
+    [PAPAYA, SCC_INDEX, SCC_MAP, name::<Dash<u64>>(), name::<Flurry<u64>>(), RWLOCK, HASHBROWN];
+
+/// Its name is the same whatever the keys are.
+const fn name<M: Lookup<u64>>() -> &'static str {
+    M::NAME
+}

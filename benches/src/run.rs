@@ -15,7 +15,7 @@ pub struct Options {
     pub quick: bool,
     /// Only cases whose name (as [`Case::id`] has it) contains this.
     pub filter: Option<String>,
-    /// Only these peers.
+    /// Only these peers; a quick run has those of them, too, that it would leave out.
     pub peers: Option<Vec<String>>,
     /// How many rounds a comparison takes.
     pub rounds: usize,
@@ -40,6 +40,8 @@ pub struct Case {
     pub unit: &'static str,
     /// Whether a quick run has it.
     pub quick: bool,
+    /// Those that a quick run compares with: the ones that have come near the best. All if empty.
+    pub contenders: &'static [&'static str],
     /// The ratio to the best peer that is asked for.
     pub bar: Option<f64>,
     /// The ratio to the limit that is asked for.
@@ -56,7 +58,17 @@ impl Case {
     pub fn new(group: &'static str, name: impl Into<String>, keys: &'static str) -> Self {
         let name = name.into();
         assert_field(&name);
-        Self { group, name, keys, threads: 1, unit: "ns", quick: false, bar: None, limit_bar: None }
+        Self {
+            group,
+            name,
+            keys,
+            threads: 1,
+            unit: "ns",
+            quick: false,
+            contenders: &[],
+            bar: None,
+            limit_bar: None,
+        }
     }
 
     /// By what it is found: `lookup hit 1M (pin reused) str x2`.
@@ -113,9 +125,10 @@ impl Run {
     #[must_use]
     pub fn wants(&self, case: &Case, peer: &str) -> bool {
         let Options { quick, filter, peers, list, .. } = &self.options;
+        let contends = !quick || case.contenders.is_empty() || case.contenders.contains(&peer);
         let wanted = (case.quick || !quick)
             && filter.as_ref().is_none_or(|part| case.id().contains(part))
-            && peers.as_ref().is_none_or(|peers| peers.iter().any(|name| name == peer));
+            && peers.as_ref().map_or(contends, |peers| peers.iter().any(|name| name == peer));
         if wanted && *list {
             println!("{} against {peer}", case.id());
         }
@@ -196,13 +209,16 @@ mod tests {
         let (full, mut quick) = (Case::new("g", "full", "str"), Case::new("g", "quick", "u64"));
         quick.quick = true;
         quick.threads = 2;
+        quick.contenders = &["a"];
         assert_eq!(quick.id(), "g quick u64 x2");
         let wanted = |options| {
             let run = run(options);
             [run.wants(&full, "a"), run.wants(&quick, "a"), run.wants(&quick, "b")]
         };
         assert_eq!(wanted(ALL), [true, true, true]);
-        assert_eq!(wanted(Options { quick: true, ..ALL }), [false, true, true]);
+        assert_eq!(wanted(Options { quick: true, ..ALL }), [false, true, false]);
+        let told = Some(vec!["b".into()]);
+        assert_eq!(wanted(Options { quick: true, peers: told, ..ALL }), [false, false, true]);
         assert_eq!(wanted(Options { filter: Some("u64 x2".into()), ..ALL }), [false, true, true]);
         assert_eq!(wanted(Options { peers: Some(vec!["a".into()]), ..ALL }), [true, true, false]);
         assert_eq!(wanted(Options { list: true, ..ALL }), [false, false, false]);

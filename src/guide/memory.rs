@@ -153,6 +153,40 @@
 //! assert!(registry.capacity() < 100);
 //! ```
 //!
+//! # Huge pages
+//!
+//! With the feature `huge-pages`, a registry that is told so by `Builder::huge_pages` asks Linux for
+//! transparent huge pages for each table of 4 MiB and more, whenever it is made: at first, when the
+//! table grows, is rebuilt or is halved. On other systems nothing happens.
+//!
+//! ```
+//! # #[cfg(feature = "huge-pages")]
+//! # {
+//! use process_registry::Registry;
+//!
+//! let registry: Registry<&str, u32> =
+//!     Registry::builder("node-a").capacity(1_000_000).huge_pages(true).build(); // 16 MiB of buckets
+//! # assert!(registry.capacity() >= 1_000_000);
+//! # }
+//! ```
+//!
+//! - **What it is good for**: a table of 16 MiB takes eight page faults instead of four thousand, and
+//!   lookups miss fewer entries of the page tables. With a million entries that is a few per cent at
+//!   most, so measure it on a registry of your size. Entries lie elsewhere and gain nothing: for them
+//!   it is the allocator that has to ask.
+//! - **The worst case is worse**: the insert that touches a huge page first waits until the system has
+//!   cleared 2 MiB, some tenths of a millisecond, and longer where it has to make room for one.
+//! - **Memory comes sooner**: a huge page is there as a whole when the first entry comes to it, so a new
+//!   table has all its memory after a few inserts for each of its huge pages, and not only when as
+//!   many entries are there or a resize has come to its end. While a table grows, the old one and the
+//!   new one are both there, as they are anyway in the end: three times the old one. What does not fill
+//!   a huge page stays in small ones, so no table is larger than it would be. It takes up to 2 MiB more
+//!   of *addresses*, for it begins at a multiple of that; an allocator that clears memory itself touches
+//!   those too.
+//! - **It is a request**. Where `/sys/kernel/mm/transparent_hugepage/enabled` says `never`, or no huge
+//!   page is free, the pages are small, and nothing fails. Memory that the allocator has used before
+//!   keeps the pages that it has until the system exchanges them.
+//!
 //! # The end of a registry
 //!
 //! When a registry is dropped, every entry that nobody owns is dropped before `drop` returns, those in

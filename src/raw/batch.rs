@@ -3,38 +3,55 @@
 use super::block::{Element, element};
 use super::prefetch::prefetch;
 use super::primary::{Found, Index};
-use super::table::Bucket;
+use super::table::{Bucket, SLOTS};
 use super::word::{Slot, Word};
-use crate::sync::Guard;
+use crate::sync::{Guard, MODEL};
 
 /// About the size of a cache line.
 const LINE: usize = 64;
 
 /// Where the first promising word of a lookup is.
-struct Candidate<'g, E> {
+pub(super) struct Candidate<'g, E> {
     slot: &'g Slot<E>,
     word: Word<E>,
     head: &'g Bucket<E>,
 }
 
-impl<E: Element> Index<E> {
-    /// Asks for the lines of the element that a lookup of `hash` will probably look at. The line of
-    /// its bucket should be there already.
-    #[inline]
-    pub(super) fn prefetch_element(&self, hash: u64, guard: &Guard) {
-        if let Some(candidate) = self.candidate(hash, guard) {
-            // Its places stand near its end.
-            prefetch(candidate.word.element().wrapping_add(1).wrapping_byte_sub(LINE));
-        }
+impl<'g, E: Element> Candidate<'g, E> {
+    /// Asks for the element's second line, too: of whom a query yields, the value is read next.
+    #[inline(always)]
+    pub(super) fn prefetch_value(&self) {
+        prefetch(self.word.element().wrapping_byte_add(LINE));
     }
 
+    /// The element, if it is still there, by a load made now, and `accept` takes it: as `find`
+    /// would, which may find it elsewhere if this does not. Linearization (L1): that load.
+    #[inline(always)]
+    pub(super) fn again(&self, accept: impl FnOnce(&E) -> bool) -> Option<Found<'g, E>> {
+        // A frozen word may have a successor by now; any other is where writers look for it.
+        if self.word.is_frozen() || self.slot.load() != self.word {
+            return None;
+        }
+        // SAFETY: read, now and before, under the guard that `'g` stands for (I8).
+        let element = unsafe { element(self.word.element()) };
+        accept(element).then(|| Found::new(element, self.slot, self.word, self.head))
+    }
+}
+
+impl<E: Element> Index<E> {
     /// The first promising word for a hash, if its first bucket has one; asks for the element's line.
-    #[inline]
-    fn candidate<'g>(&'g self, hash: u64, guard: &'g Guard) -> Option<Candidate<'g, E>> {
+    /// The line of the bucket should be there already.
+    #[inline(always)]
+    pub(super) fn candidate<'g>(&'g self, hash: u64, guard: &'g Guard) -> Option<Candidate<'g, E>> {
         let (table, head, _) = self.chain(hash, guard);
         let fingerprint = table.fingerprint(hash);
-        let promising = head.matching(fingerprint);
-        let slot = head.slots.get(promising.trailing_zeros() as usize)?;
+        let first = if MODEL {
+            // Fewer loads to explore.
+            fingerprint.preferred(SLOTS)
+        } else {
+            head.matching(fingerprint).trailing_zeros() as usize
+        };
+        let slot = head.slots.get(first)?;
         let word = slot.load();
         word.matches(fingerprint).then(|| {
             prefetch(word.element());

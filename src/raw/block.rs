@@ -13,7 +13,7 @@ use std::ptr::{self, NonNull};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
-use super::members::Place;
+use super::chunk::Place;
 use super::word::Word;
 use crate::sync::{self, AtomicU32, Canary, MODEL, Mutant, Ordering, mutant};
 
@@ -51,6 +51,9 @@ pub(crate) trait Element: Sized {
     fn is_live(value: &Self::Value) -> bool;
     /// Whether the value has a deadline.
     fn is_timed(value: &Self::Value) -> bool;
+    /// Called when the value has been put into a block, its first or another, which nobody else sees
+    /// yet: for what has to know where.
+    fn placed(&self) {}
 }
 
 /// Set on an element seen committed, before anything tries to unlink it (I7).
@@ -63,7 +66,7 @@ const LIVE: u32 = 4;
 const TIMED: u32 = 8;
 
 /// Where the slots of an element's names are, in the order of its names.
-pub(super) type Places = SmallVec<[Place; 3]>;
+pub(super) type Places = SmallVec<[Place; 2]>;
 
 /// The inside of an element: its key and value with what the index needs to know about them.
 #[repr(C)]
@@ -72,11 +75,11 @@ pub(crate) struct Block<E: Element> {
     /// [`Counted`].
     count: AtomicU32,
     flags: AtomicU32,
-    // What a lookup reads comes first, so that it is most often one cache line.
+    // What queries and lookups read comes first, so that it is most often one cache line.
+    places: Places,
     key: E::Key,
     /// Taken out of a killed block only, with VACATED set (I10).
     value: ManuallyDrop<E::Value>,
-    places: Places,
     hash: u64,
     /// The pointer this block was allocated with. Whoever frees it frees it through this one: a
     /// pointer derived from `&E` may not.
@@ -271,16 +274,18 @@ impl<E: Element> Draft<E> {
         let element = E::wrap(Block {
             count: AtomicU32::new(1),
             flags: AtomicU32::new(live | timed),
+            places: Places::new(),
             key,
             value: ManuallyDrop::new(value),
-            places: Places::new(),
             hash,
             origin: memory.as_ptr(),
             canary: Canary::new(),
         });
         // SAFETY: the room is memory for one `E` (I14), and its owner gave it to us (I13).
         unsafe { memory.write(element) };
-        Draft(memory)
+        let draft = Draft(memory);
+        draft.element().placed();
+        draft
     }
 
     fn element(&self) -> &E {

@@ -1,14 +1,20 @@
-//! One chunk of a member set: a bitmap and its slots.
+//! One chunk of a member set: a bitmap, its slots, and where in the set it stands.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::marker::PhantomData;
 use std::mem;
 use std::ptr::NonNull;
 
 use super::limbo::Reclaim;
+use super::members::NamedSet;
 use crate::sync::{self, AtomicU64, Canary, MODEL, Mutant, Ordering, Step, failpoint, mutant};
 
 /// No bit to be had: every slot is in use, or the chunk is closed. Nobody may ask which.
 const FULL: u64 = u64::MAX;
+
+/// What chunks are aligned to: a place keeps the number of a slot in the low bits of an address.
+const ALIGN: usize = 64;
+const BIT: usize = ALIGN - 1;
 
 /// The head of a chunk; its slots follow it in the same allocation.
 #[repr(C)]
@@ -16,8 +22,28 @@ const FULL: u64 = u64::MAX;
 pub(super) struct Chunk {
     /// A bit for each slot in use. Bits beyond the chunk's slots are always set.
     bitmap: AtomicU64,
+    home: Home,
     canary: Canary,
 }
+
+/// What a chunk belongs to: all that it takes to give a slot of it back. Written while nobody else
+/// can reach the chunk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Home {
+    /// Dangling until a new set has been put into a block.
+    pub(super) set: NonNull<NamedSet>,
+    /// Which stripe of the set.
+    pub(super) stripe: u32,
+    /// Where in the stripe's array.
+    pub(super) index: u32,
+}
+
+/// A slot of a member set: the address of its chunk, with the number of its bit in the low six
+/// bits. The claim keeps the chunk and its set; so does a pin from before the claim's release.
+///
+/// No two claims that exist at once have the same place. Once released, it may become another's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Place(NonNull<Chunk>);
 
 /// What clearing a bit has left.
 #[must_use]
@@ -28,19 +54,19 @@ pub(super) enum Cleared {
     Closed,
 }
 
-/// Slots of the chunk at an index: the first one is small, since most sets are.
+/// Slots of the chunk at an index: the first one is small, since most sets are. It is a cache line
+/// with its head, and any other is eight.
 pub(super) const fn slots_of(index: usize) -> u32 {
     match (MODEL, index) {
         (true, _) => 2,
-        // With its bitmap a little less than a cache line, as allocators like it.
-        (false, 0) => 6,
-        (false, _) => 64,
+        (false, 0) => 5,
+        (false, _) => 61,
     }
 }
 
 /// The bits that stand for no slot.
 const fn reserved(slots: u32) -> u64 {
-    if slots == 64 { 0 } else { u64::MAX << slots }
+    u64::MAX << slots
 }
 
 /// A chunk with its slots, the smallest there is: where the slots begin is the same in all.
@@ -52,16 +78,22 @@ struct WithSlots {
 
 const SLOTS: usize = mem::offset_of!(WithSlots, slots);
 
+const _: () = assert!(MODEL || Chunk::size(0) == 64 && Chunk::size(1) == 512);
+const _: () = assert!(mem::align_of::<WithSlots>() <= ALIGN && slots_of(1) as usize <= BIT);
+
 impl Chunk {
-    fn layout(slots: u32) -> Layout {
-        let size = SLOTS + slots as usize * mem::size_of::<AtomicU64>();
-        Layout::from_size_align(size, mem::align_of::<WithSlots>()).expect("a small layout")
+    const fn size(index: usize) -> usize {
+        SLOTS + slots_of(index) as usize * mem::size_of::<AtomicU64>()
+    }
+
+    fn layout(index: usize) -> Layout {
+        Layout::from_size_align(Self::size(index), ALIGN).expect("a small layout")
     }
 
     /// A chunk with one member, in slot 0, in nobody's sight yet.
-    pub(super) fn with_member(index: usize, hash: u64) -> NonNull<Chunk> {
-        let slots = slots_of(index);
-        let layout = Self::layout(slots);
+    pub(super) fn with_member(home: Home, hash: u64) -> NonNull<Chunk> {
+        let slots = slots_of(home.index as usize);
+        let layout = Self::layout(home.index as usize);
         // SAFETY: not empty: a bitmap comes first (I14).
         let memory = unsafe { alloc(layout) };
         let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };
@@ -71,6 +103,7 @@ impl Chunk {
         unsafe {
             chunk.write(Chunk {
                 bitmap: AtomicU64::new(reserved(slots) | 1),
+                home,
                 canary: Canary::new(),
             });
             let first = memory.add(SLOTS).cast::<AtomicU64>();
@@ -81,18 +114,65 @@ impl Chunk {
         chunk
     }
 
+    /// Says which set the chunk belongs to, now that the set stands where it is to stay, or that it
+    /// has moved.
+    ///
     /// # Safety
-    /// `this` came from `with_member` for the same index, and nobody can reach it any more.
-    pub(super) unsafe fn free(this: NonNull<Chunk>, index: usize) {
+    /// `this` came from `with_member`, and nobody else can reach it.
+    pub(super) unsafe fn settle(this: NonNull<Chunk>, set: NonNull<NamedSet>) {
+        // SAFETY: the caller's promise (I13): a field of the head, written whole.
+        let home = unsafe { &mut (*this.as_ptr()).home };
+        if !mutant(Mutant::StaleSetPointer) || home.set == NonNull::dangling() {
+            home.set = set;
+        }
+    }
+
+    /// # Safety
+    /// `this` came from `with_member`, and nobody can reach it any more.
+    pub(super) unsafe fn free(this: NonNull<Chunk>) {
         // SAFETY: the caller's promise: alive until here, and nobody else's (I13).
-        unsafe { this.as_ref() }.canary.kill();
-        let layout = Self::layout(slots_of(index));
+        let chunk = unsafe { this.as_ref() };
+        chunk.canary.kill();
+        let layout = Self::layout(chunk.home.index as usize);
         if MODEL {
             sync::keep_until_end(this.cast(), layout);
             return;
         }
-        // SAFETY: the caller's promise: allocated for that index, so with this layout (I15).
+        // SAFETY: allocated for the index that its head names, so with this layout (I15).
         unsafe { dealloc(this.as_ptr().cast(), layout) };
+    }
+}
+
+impl Reclaim for Chunk {
+    unsafe fn reclaim(this: NonNull<Self>) {
+        // SAFETY: limbo calls this once, in time (I8, I13).
+        unsafe { Chunk::free(this) };
+    }
+}
+
+impl Place {
+    /// Slot `bit` of a chunk.
+    #[inline(always)]
+    pub(super) fn new(chunk: NonNull<Chunk>, bit: u32) -> Self {
+        debug_assert!(bit as usize <= BIT);
+        Place(chunk.map_addr(|a| a | bit as usize))
+    }
+
+    /// Which slot of its chunk.
+    #[inline(always)]
+    pub(super) fn bit(self) -> u32 {
+        (self.0.addr().get() & BIT) as u32
+    }
+
+    /// The chunk.
+    ///
+    /// # Safety
+    /// The place is claimed, or was under a pin that goes on, and that lasts for `'g` (I8, I12).
+    #[inline(always)]
+    pub(super) unsafe fn chunk<'g>(self) -> ChunkRef<'g> {
+        let chunk = self.0.as_ptr().map_addr(|a| a & !BIT);
+        // SAFETY: the caller's promise; the address of a chunk, which is aligned, is not null (I14).
+        unsafe { ChunkRef::new(chunk).unwrap_unchecked() }
     }
 }
 
@@ -100,40 +180,61 @@ impl Chunk {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ChunkRef<'g> {
     chunk: NonNull<Chunk>,
-    index: usize,
-    _pinned: std::marker::PhantomData<&'g Chunk>,
+    _pinned: PhantomData<&'g Chunk>,
 }
 
 impl<'g> ChunkRef<'g> {
     /// # Safety
-    /// `chunk` is null or was read from index `index` of a chunk array while pinned, or under a
-    /// claim to one of its slots, and that lasts for `'g` (I8).
-    #[inline]
-    pub(super) unsafe fn new(chunk: *mut Chunk, index: usize) -> Option<Self> {
+    /// `chunk` is null or was read from a chunk array of a set in sight while pinned, or under a
+    /// claim to one of its slots, and that lasts for `'g` (I8, I12).
+    #[inline(always)]
+    pub(super) unsafe fn new(chunk: *mut Chunk) -> Option<Self> {
         let chunk = NonNull::new(chunk)?;
-        Some(ChunkRef { chunk, index, _pinned: std::marker::PhantomData })
+        Some(ChunkRef { chunk, _pinned: PhantomData })
     }
 
-    #[inline]
-    fn head(&self) -> &'g Chunk {
+    #[inline(always)]
+    fn head(self) -> &'g Chunk {
         // SAFETY: what `new` was promised: a pin or a claim keeps the chunk during `'g` (I8, I12).
         let head = unsafe { self.chunk.as_ref() };
         head.canary.touch();
         head
     }
 
+    /// The set that the chunk belongs to.
     #[inline]
-    fn slot(&self, bit: u32) -> &'g AtomicU64 {
-        debug_assert!(bit < slots_of(self.index));
+    pub(super) fn set(self) -> &'g NamedSet {
+        // SAFETY: what keeps the chunk keeps its set (I8, I12), which had its place for good before
+        // anybody else could reach the chunk (I13).
+        unsafe { self.head().home.set.as_ref() }
+    }
+
+    pub(super) fn stripe(self) -> usize {
+        self.head().home.stripe as usize
+    }
+
+    pub(super) fn index(self) -> usize {
+        self.head().home.index as usize
+    }
+
+    #[inline(always)]
+    fn slot(self, bit: u32) -> &'g AtomicU64 {
+        debug_assert!(bit < slots_of(self.index()));
         self.head();
-        // SAFETY: as `layout` places it: `bit` was claimed or is one of `bits`, so below the number
-        // of slots (I14); alive as the head is (I8, I12).
+        // SAFETY: as `layout` places it: `bit` was claimed or is one of the bitmap's, so below the
+        // number of slots (I14); alive as the head is (I8, I12).
         unsafe { self.chunk.byte_add(SLOTS).cast::<AtomicU64>().add(bit as usize).as_ref() }
+    }
+
+    /// The bits that stand for no slot of this chunk.
+    #[inline(always)]
+    fn reserved(self) -> u64 {
+        reserved(slots_of(self.index()))
     }
 
     /// Tries to claim a slot and to write `hash` into it: `Ok(Some)` is the slot, `Ok(None)` a
     /// chunk without one, `Err` a lost race.
-    pub(super) fn claim(&self, hash: u64) -> Result<Option<u32>, ()> {
+    pub(super) fn claim(self, hash: u64) -> Result<Option<Place>, ()> {
         let bitmap = &self.head().bitmap;
         // Acquire: pairs with the release of the bit by its last owner (O10).
         let seen = bitmap.load(Ordering::Acquire);
@@ -149,20 +250,20 @@ impl<'g> ChunkRef<'g> {
         if !mutant(Mutant::LateHash) {
             self.write_hash(bit, hash);
         }
-        Ok(Some(bit))
+        Ok(Some(Place::new(self.chunk, bit)))
     }
 
     /// Writes the hash of a claimed slot's member. Before the member is published.
     #[inline]
-    pub(super) fn write_hash(&self, bit: u32, hash: u64) {
+    pub(super) fn write_hash(self, bit: u32, hash: u64) {
         // Relaxed: the primary's CAS that publishes the member releases it (O9).
         self.slot(bit).store(hash, Ordering::Relaxed);
     }
 
     /// Clears the bit of a claimed slot, and closes the chunk if that was its last.
-    pub(super) fn clear(&self, bit: u32) -> Cleared {
+    pub(super) fn clear(self, bit: u32) -> Cleared {
         let bitmap = &self.head().bitmap;
-        let none = reserved(slots_of(self.index));
+        let none = self.reserved();
         // AcqRel: hands the slot on to the next claim (O10). An RMW: a store could undo a claim.
         let before = bitmap.fetch_and(!(1 << bit), Ordering::AcqRel);
         debug_assert!(before & 1 << bit != 0, "a slot given back twice");
@@ -177,42 +278,44 @@ impl<'g> ChunkRef<'g> {
         }
     }
 
-    /// The bits of the slots in use. A closed chunk shows all, which does no harm: what they hold
-    /// names no entry any more.
+    /// The slots in use. Of a closed chunk all, which does no harm: what they hold names no entry
+    /// any more.
     #[inline]
-    pub(super) fn bits(&self) -> u64 {
+    pub(super) fn slots(self) -> Slots<'g> {
+        #[cfg(test)]
+        crate::probe::count(crate::probe::Event::WordScanned);
         // Acquire: pairs with the claims; the hashes are read next (O10).
-        self.head().bitmap.load(Ordering::Acquire) & !reserved(slots_of(self.index))
+        let bits = self.head().bitmap.load(Ordering::Acquire) & !self.reserved();
+        Slots { chunk: self, bits }
     }
 
-    #[inline]
-    pub(super) fn hash(&self, bit: u32) -> u64 {
-        // Relaxed: a member whose publication we have seen has its hash visible by that; any
-        // other value yields no entry (O9).
-        self.slot(bit).load(Ordering::Relaxed)
-    }
-
-    pub(super) fn as_ptr(&self) -> *mut Chunk {
-        self.chunk.as_ptr()
+    pub(super) fn pointer(self) -> NonNull<Chunk> {
+        self.chunk
     }
 }
 
-/// The chunk of index 0 on its way to the allocator, and that of any other index: they differ in
-/// size.
-pub(super) struct First;
-/// See [`First`].
-pub(super) struct Further;
-
-impl Reclaim for First {
-    unsafe fn reclaim(this: NonNull<Self>) {
-        // SAFETY: limbo calls this once, in time (I8, I13); retired as the chunk of index 0 (I15).
-        unsafe { Chunk::free(this.cast(), 0) };
-    }
+/// An iterator over the slots of a chunk that were in use: the hash in each, and which place it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slots<'g> {
+    chunk: ChunkRef<'g>,
+    bits: u64,
 }
 
-impl Reclaim for Further {
-    unsafe fn reclaim(this: NonNull<Self>) {
-        // SAFETY: limbo calls this once, in time (I8, I13); retired as one of a higher index (I15).
-        unsafe { Chunk::free(this.cast(), 1) };
+impl Iterator for Slots<'_> {
+    type Item = (u64, Place);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.bits == 0 {
+            return None;
+        }
+        let bit = self.bits.trailing_zeros();
+        self.bits &= self.bits - 1;
+        #[cfg(test)]
+        crate::probe::count(crate::probe::Event::WordScanned);
+        // Relaxed: a member whose publication we have seen has its hash visible by that; any other
+        // value yields no entry (O9).
+        let hash = self.chunk.slot(bit).load(Ordering::Relaxed);
+        Some((hash, Place::new(self.chunk.chunk, bit)))
     }
 }

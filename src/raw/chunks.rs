@@ -12,13 +12,15 @@
 
 use std::ptr::{self, NonNull};
 
-use super::chunk::{Chunk, ChunkRef, Cleared, First, Further, slots_of};
+use super::chunk::{Chunk, ChunkRef, Cleared, Home, Place, slots_of};
 use super::limbo::Limbo;
-use super::members::MOST_CHUNKS;
+use super::members::NamedSet;
 use crate::sync::{AtomicTagged, AtomicUsize, Guard, Mutant, Ordering, Step, failpoint, mutant};
 
 type Pointer = AtomicTagged<Chunk>;
 
+/// The most chunks an array has: more than memory has room for.
+const MOST_CHUNKS: usize = 1 << 30;
 /// Chunk pointers in the array itself.
 const INLINE: usize = 4;
 /// Segments beyond those.
@@ -63,12 +65,26 @@ impl Chunks {
         }
     }
 
-    /// Adds the first member of a set that nobody sees yet; returns its bit in chunk 0.
-    pub(super) fn first_member(&self, hash: u64) -> u32 {
+    /// Adds the first member of a set that nobody sees yet, and that has no block yet.
+    pub(super) fn first_member(&self, stripe: u32, hash: u64) -> Place {
+        let home = Home { set: NonNull::dangling(), stripe, index: 0 };
+        let chunk = Chunk::with_member(home, hash);
         // Relaxed, both: the publish of the set releases them.
         self.top.store(1, Ordering::Relaxed);
-        self.first[0].swap(Chunk::with_member(0, hash).as_ptr(), Ordering::Relaxed);
-        0
+        self.first[0].swap(chunk.as_ptr(), Ordering::Relaxed);
+        Place::new(chunk, 0)
+    }
+
+    /// Says in which block the set stands, to the chunk of its first member.
+    ///
+    /// # Safety
+    /// Nobody else can reach the set.
+    pub(super) unsafe fn settle(&self, set: NonNull<NamedSet>) {
+        // Relaxed: in nobody else's sight.
+        if let Some(chunk) = NonNull::new(self.first[0].load(Ordering::Relaxed)) {
+            // SAFETY: from `with_member`, reached through the set alone (I13).
+            unsafe { Chunk::settle(chunk, set) };
+        }
     }
 
     /// The pointer at an index, if its segment is there.
@@ -130,11 +146,11 @@ impl Chunks {
     }
 
     /// Claims a slot for one of so many members, itself included, and writes `hash` into it. The
-    /// caller has made sure that the set stays open.
+    /// caller has made sure that the set stays open; `home` is its, for a new chunk.
     ///
     /// Lock-free: it looks at a chunk again only where somebody else has changed it, and beyond the
     /// range there is always a chunk with room, or a place for a new one.
-    pub(super) fn claim(&self, hash: u64, members: usize, _guard: &Guard) -> (usize, u32) {
+    pub(super) fn claim(&self, hash: u64, members: usize, home: Home, _guard: &Guard) -> Place {
         let range = range(members);
         // Relaxed: any place will do to begin at.
         let cursor = self.cursor.load(Ordering::Relaxed);
@@ -148,9 +164,9 @@ impl Chunks {
             // Acquire: pairs with the CAS below: the chunk's words (O12).
             let seen = pointer.load(Ordering::Acquire);
             // SAFETY: read while pinned: a chunk is unlinked before it is retired (I8).
-            let bit = match unsafe { ChunkRef::new(seen, index) } {
+            let place = match unsafe { ChunkRef::new(seen) } {
                 Some(chunk) => match chunk.claim(hash) {
-                    Ok(Some(bit)) => bit,
+                    Ok(Some(place)) => place,
                     // Full or closed, nobody may ask which.
                     Ok(None) => {
                         looked_at += 1;
@@ -158,24 +174,27 @@ impl Chunks {
                     }
                     Err(()) => continue,
                 },
-                None if self.link(pointer, index, hash) => 0,
-                None => continue,
+                None => match self.link(pointer, Home { index: index as u32, ..home }, hash) {
+                    Some(place) => place,
+                    None => continue,
+                },
             };
             if index != cursor {
                 // Relaxed: as above.
                 self.cursor.store(index, Ordering::Relaxed);
             }
-            return (index, bit);
+            return place;
         }
     }
 
-    /// Links a new chunk with one member at an index that has none; says whether it did.
-    fn link(&self, pointer: &Pointer, index: usize, hash: u64) -> bool {
-        let fresh = Chunk::with_member(index, hash);
+    /// Links a new chunk with one member at an index that has none, unless somebody else does.
+    fn link(&self, pointer: &Pointer, home: Home, hash: u64) -> Option<Place> {
+        let fresh = Chunk::with_member(home, hash);
+        let top = home.index as usize + 1;
         // Release: a scan that begins after the publication of any member of the chunk sees it, for
         // whoever claims there has read the pointer that is set below (O12).
         if !mutant(Mutant::LateTop) {
-            self.top.fetch_max(index + 1, Ordering::Release);
+            self.top.fetch_max(top, Ordering::Release);
         }
         failpoint(Step::TopRaised);
         // AcqRel: publishes the chunk's words (O12).
@@ -186,64 +205,43 @@ impl Chunks {
             Ordering::Acquire,
         );
         if linked.is_err() {
-            // SAFETY: of that index, and not published: ours alone (I13, I15).
-            unsafe { Chunk::free(fresh, index) };
+            // SAFETY: not published: ours alone (I13).
+            unsafe { Chunk::free(fresh) };
         }
         failpoint(Step::ChunkLinked);
         if mutant(Mutant::LateTop) {
-            self.top.fetch_max(index + 1, Ordering::Release);
+            self.top.fetch_max(top, Ordering::Release);
         }
-        linked.is_ok()
+        linked.is_ok().then(|| Place::new(fresh, 0))
     }
 
-    /// Gives a claimed slot back.
-    pub(super) fn release(&self, index: usize, bit: u32, limbo: &Limbo, guard: &Guard) {
-        let pointer = self.pointer(index).expect("a claimed slot has a segment");
-        // Acquire: as in `claim` (O12).
-        let seen = pointer.load(Ordering::Acquire);
-        // SAFETY: the claim keeps the chunk linked until the bit is cleared (I12), and the pin
-        // keeps it after that (I8).
-        let chunk = unsafe { ChunkRef::new(seen, index) }.expect("a claimed slot has a chunk");
+    /// Gives a claimed slot of a chunk of this array back.
+    pub(super) fn release(&self, chunk: ChunkRef<'_>, bit: u32, limbo: &Limbo, guard: &Guard) {
         match chunk.clear(bit) {
             Cleared::Open => {}
             Cleared::Closed => {
                 failpoint(Step::ChunkClosed);
+                let pointer = self.pointer(chunk.index()).expect("a linked chunk has a segment");
                 // Only the closer unlinks. AcqRel: pairs with `claim` (O12).
                 let unlinked = pointer.compare_exchange(
-                    chunk.as_ptr(),
+                    chunk.pointer().as_ptr(),
                     ptr::null_mut(),
                     Ordering::AcqRel,
                     Ordering::Relaxed,
                 );
                 debug_assert!(unlinked.is_ok(), "a chunk unlinked by another than its closer");
                 failpoint(Step::ChunkUnlinked);
-                let memory = NonNull::new(chunk.as_ptr()).expect("a chunk has an address");
-                // SAFETY: unlinked by its closer alone (I13); retired as what its index says (I15).
-                unsafe {
-                    if index == 0 {
-                        limbo.retire_memory(memory.cast::<First>(), guard);
-                    } else {
-                        limbo.retire_memory(memory.cast::<Further>(), guard);
-                    }
-                }
+                // SAFETY: unlinked by its closer alone (I13).
+                unsafe { limbo.retire_memory(chunk.pointer(), guard) };
             }
         }
     }
 
-    /// Writes a claimed slot's hash too late.
-    #[cfg(process_registry_mutants)]
-    pub(super) fn write_hash(&self, index: usize, bit: u32, hash: u64) {
-        let pointer = self.pointer(index).expect("a claimed slot has a segment");
-        // SAFETY: the claim keeps the chunk (I12).
-        let chunk = unsafe { ChunkRef::new(pointer.load(Ordering::Acquire), index) };
-        chunk.expect("a claimed slot has a chunk").write_hash(bit, hash);
-    }
-
-    /// All slots in use: every index to the end, those without a chunk in the middle included.
+    /// All chunks: every index to the end, past those without a chunk in the middle.
     pub(super) fn scan<'g>(&'g self, _guard: &'g Guard) -> Scan<'g> {
         // Acquire: pairs with the raise in `link` (O12).
         let top = self.top.load(Ordering::Acquire);
-        Scan { chunks: self, top, next: 0, chunk: None, bits: 0 }
+        Scan { chunks: self, top, next: 0 }
     }
 }
 
@@ -254,8 +252,8 @@ impl Drop for Chunks {
         for index in 0..top {
             let Some(pointer) = self.pointer(index) else { continue };
             if let Some(chunk) = NonNull::new(pointer.load(Ordering::Acquire)) {
-                // SAFETY: of that index, linked here and nowhere else, and `&mut self` (I13, I15).
-                unsafe { Chunk::free(chunk, index) };
+                // SAFETY: linked here and nowhere else, and `&mut self` (I13).
+                unsafe { Chunk::free(chunk) };
             }
         }
         let directory = self.directory.load(Ordering::Acquire);
@@ -288,50 +286,32 @@ unsafe fn free_segment(start: *mut Pointer, segment: usize) {
     drop(unsafe { Box::from_raw(pointers) });
 }
 
-/// An iterator over the slots in use: the hash in each, its chunk and its bit.
+/// An iterator over the chunks of an array.
+#[derive(Clone, Debug)]
 pub(super) struct Scan<'g> {
     chunks: &'g Chunks,
     top: usize,
     next: usize,
-    chunk: Option<ChunkRef<'g>>,
-    bits: u64,
 }
 
-impl Iterator for Scan<'_> {
-    type Item = (u64, usize, u32);
+impl<'g> Iterator for Scan<'g> {
+    type Item = ChunkRef<'g>;
 
     #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(chunk) = self.chunk
-                && self.bits != 0
-            {
-                let bit = self.bits.trailing_zeros();
-                self.bits &= self.bits - 1;
-                #[cfg(test)]
-                crate::probe::count(crate::probe::Event::WordScanned);
-                return Some((chunk.hash(bit), self.next - 1, bit));
-            }
-            if self.next == self.top {
-                return None;
-            }
-            let index = self.next;
-            self.next += 1;
+    fn next(&mut self) -> Option<ChunkRef<'g>> {
+        while self.next < self.top {
             #[cfg(test)]
             crate::probe::count(crate::probe::Event::WordScanned);
+            let pointer = self.chunks.pointer(self.next);
+            self.next += 1;
             // Acquire: pairs with the CAS in `link` (O12). The pointer is read once.
-            let seen = self
-                .chunks
-                .pointer(index)
-                .map_or(ptr::null_mut(), |pointer| pointer.load(Ordering::Acquire));
+            let seen = pointer.map_or(ptr::null_mut(), |pointer| pointer.load(Ordering::Acquire));
             // SAFETY: read under the guard that `'g` stands for (I8).
-            self.chunk = unsafe { ChunkRef::new(seen, index) };
-            self.bits = self.chunk.map_or(0, |chunk| {
-                #[cfg(test)]
-                crate::probe::count(crate::probe::Event::WordScanned);
-                chunk.bits()
-            });
+            if let Some(chunk) = unsafe { ChunkRef::new(seen) } {
+                return Some(chunk);
+            }
         }
+        None
     }
 }
 

@@ -1,14 +1,16 @@
 //! The directory of one dimension: name → member set, in an index of its own.
 
 use std::collections::HashMap;
-use std::ptr::{self, NonNull};
+use std::ptr;
 
 use ahash::RandomState;
 use smol_str::SmolStr;
 
 use super::block::{Dim, Draft};
+use super::chunk::Place;
 use super::limbo::Limbo;
-use super::members::{Claim, NamedSet, Place, Released, Set, stripes};
+use super::members::{Claim, NamedSet, Released, Set, stripes};
+use super::pages::Pages;
 use super::primary::{Context, Index};
 #[cfg(feature = "tracing")]
 use super::resizes::Resizes;
@@ -25,9 +27,9 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    pub(super) fn new(dim: Dim) -> Self {
+    pub(super) fn new(dim: Dim, pages: Pages) -> Self {
         Directory {
-            index: Index::new(0),
+            index: Index::new(0, pages),
             hasher: if MODEL {
                 // A model has to do the same again.
                 RandomState::with_seeds(1, 2, 3, 4)
@@ -50,21 +52,21 @@ impl Directory {
     pub(super) fn claim<'g>(&'g self, name: &SmolStr, hash: u64, context: &Context<'g>) -> Place {
         loop {
             let Some(set) = self.get(name, context.guard) else {
-                let (set, slot) = Set::with_member(self.dim, self.stripes, hash);
+                let (set, place) = Set::with_member(self.dim, self.stripes, hash);
                 let room = context.limbo.room();
                 let draft = Draft::new(room, self.hasher.hash_one(name), name.clone(), set);
                 failpoint(Step::SetBuilt);
                 match self.index.insert(draft, context) {
-                    Ok(set) => {
+                    Ok(_) => {
                         #[cfg(test)]
                         crate::probe::count(crate::probe::Event::SlotClaimed);
-                        return Place { set: set.origin(), slot };
+                        return place;
                     }
                     Err(_) => continue,
                 }
             };
-            match set.set().claim(hash, context.guard) {
-                Claim::Slot(slot) => return Place { set: set.origin(), slot },
+            match set.claim(hash, context.guard) {
+                Claim::Slot(place) => return place,
                 Claim::Closed => {
                     // Whoever closed it may be slow; a claim does not wait for that.
                     self.unlink(set, context);
@@ -80,9 +82,11 @@ impl Directory {
     /// The place was claimed here, under this guard or with the claim held since, and is given
     /// back once.
     pub(super) unsafe fn release(&self, place: Place, context: &Context<'_>) {
-        // SAFETY: kept open by the claim until now (I12), and kept by the pin from here on (I8).
-        let set = unsafe { place.set.as_ref() };
-        if set.set().release(place.slot, context.limbo, context.guard) == Released::Closed {
+        // SAFETY: kept by the claim until now (I12), and by the pin from here on (I8).
+        let chunk = unsafe { place.chunk() };
+        let set = chunk.set();
+        let released = set.set().release(chunk, place.bit(), context.limbo, context.guard);
+        if released == Released::Closed {
             self.retire(set, context);
         }
     }
@@ -137,17 +141,5 @@ impl Directory {
 
     pub(super) fn shrink_to_fit(&self, limbo: &Limbo) {
         self.index.shrink_to_fit(limbo);
-    }
-}
-
-impl NamedSet {
-    fn origin(&self) -> NonNull<NamedSet> {
-        use super::block::Element;
-        self.block().origin()
-    }
-
-    fn hash(&self) -> u64 {
-        use super::block::Element;
-        self.block().hash()
     }
 }

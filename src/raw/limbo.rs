@@ -27,7 +27,10 @@ use super::block::{Element, Room, give_up};
 use super::flags;
 use super::pad::CachePadded;
 use crate::striped;
-use crate::sync::{self, AtomicTagged, AtomicUsize, Flag, Guard, MODEL, Ordering, Step, failpoint};
+use crate::sync::{
+    self, AtomicTagged, AtomicUsize, Flag, Guard, MODEL, Mutant, Ordering, Step, Turn, failpoint,
+    mutant,
+};
 
 /// Retired things of one batch, as long as few batches wait.
 const BATCH: usize = if MODEL { 1 } else { 64 };
@@ -104,6 +107,7 @@ struct Shelf {
     flags: Vec<&'static Flag>,
     /// Links the shelves for which there was no slot.
     next: *mut Shelf,
+    turn: Turn,
 }
 
 impl Shelf {
@@ -265,6 +269,7 @@ impl Limbo {
                 vectors: Vec::new(),
                 flags: Vec::new(),
                 next: ptr::null_mut(),
+                turn: Turn::new(),
             })),
         });
         held.slot = slot;
@@ -279,12 +284,15 @@ impl Limbo {
             return None;
         }
         // Acquire: pairs with `put`; the shelf's contents (O15).
-        let shelf = word.swap(ptr::null_mut(), Ordering::Acquire).map_addr(|a| a & !SLOT_BITS);
+        let order =
+            if mutant(Mutant::RelaxedShelf) { Ordering::Relaxed } else { Ordering::Acquire };
+        let shelf = word.swap(ptr::null_mut(), order).map_addr(|a| a & !SLOT_BITS);
         if shelf.is_null() {
             return None;
         }
         // SAFETY: `put` made it from a box (I15), and the swap gave it to us alone (I13).
         let shelf = ManuallyDrop::new(unsafe { Box::from_raw(shelf) });
+        shelf.turn.touch();
         Some(Held { limbo: self, slot, shelf })
     }
 
@@ -296,7 +304,9 @@ impl Limbo {
         for i in 0..self.slots.len() {
             let slot = &self.slots[(slot + i) & (self.slots.len() - 1)].0.shelf;
             // Release: hands the contents to `take` (O15). Relaxed on failure: nothing is read.
-            let (order, none) = (Ordering::Release, ptr::null_mut());
+            let order =
+                if mutant(Mutant::RelaxedShelf) { Ordering::Relaxed } else { Ordering::Release };
+            let none = ptr::null_mut();
             if slot.compare_exchange(none, hinting, order, Ordering::Relaxed).is_ok() {
                 return;
             }
@@ -328,6 +338,7 @@ impl Limbo {
             // SAFETY: `put` made it from a box (I15), and the swap gave us the whole list (I13).
             let shelf = unsafe { Box::from_raw(head) };
             head = shelf.next;
+            shelf.turn.touch();
             all.push(Held { limbo: self, slot: 0, shelf: ManuallyDrop::new(shelf) });
         }
         all
@@ -612,6 +623,7 @@ impl Drop for Held<'_> {
     fn drop(&mut self) {
         // SAFETY: taken out once: the handle is gone after this (I13).
         let shelf = unsafe { ManuallyDrop::take(&mut self.shelf) };
+        shelf.turn.touch();
         self.limbo.put(self.slot, shelf);
     }
 }

@@ -2,9 +2,14 @@
 //!
 //! A set is an array of chunks, a chunk one bitmap word and some slots. A slot holds a member's
 //! *key hash*, not a pointer: a scan probes the primary index with it and accepts only the
-//! current element that names this very slot as its own. So a stale, reused or unpublished slot
-//! yields nothing, and slots need no reclamation. A member never moves to another slot of its
-//! set: a scan could miss it.
+//! current element that names this very slot as its own, by a [`Place`]. So a stale, reused or
+//! unpublished slot yields nothing, and slots need no reclamation. A member never moves to another
+//! slot of its set: a scan could miss it.
+//!
+//! A place is an address, and memory is used again; but not while it matters. The scan has read the
+//! chunk's address from the array under its pin, so that memory becomes no other chunk until the
+//! scan is over (I8). What the scan accepts is current, so its claim holds the chunk that its place
+//! names (I12). Both are there at once: equal addresses are one chunk.
 //!
 //! A set with no member left closes, leaves its directory and is retired; so does a chunk.
 
@@ -13,7 +18,8 @@ use std::ptr::NonNull;
 use smol_str::SmolStr;
 
 use super::block::{Block, Dim, Element};
-use super::chunks::Chunks;
+use super::chunk::{ChunkRef, Home, Place, Slots};
+use super::chunks::{self, Chunks};
 use super::limbo::Limbo;
 use super::pad::CachePadded;
 use crate::striped;
@@ -42,6 +48,10 @@ impl Element for NamedSet {
     fn is_timed(_: &Set) -> bool {
         false
     }
+    fn placed(&self) {
+        // SAFETY: nobody else sees the set when this is called (I13).
+        unsafe { self.set().settle(self.origin()) };
+    }
 }
 
 impl NamedSet {
@@ -52,43 +62,37 @@ impl NamedSet {
     pub(super) fn set(&self) -> &Set {
         self.0.value()
     }
-}
 
-/// Where one membership is: a set, and a slot of it. Whoever holds the claim keeps the set open,
-/// so the pointer is good for as long as the claim, and under a pin from before its release.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Place {
-    pub(super) set: NonNull<NamedSet>,
-    pub(super) slot: SlotId,
-}
+    pub(super) fn origin(&self) -> NonNull<NamedSet> {
+        self.0.origin()
+    }
 
-/// A slot of a set: its stripe (4 bits), its chunk (22 bits), its bit (6 bits).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct SlotId(u32);
+    pub(super) fn hash(&self) -> u64 {
+        self.0.hash()
+    }
+
+    /// Claims a slot and writes the member's hash into it. Before the primary index publishes
+    /// the member.
+    pub(super) fn claim(&self, hash: u64, guard: &Guard) -> Claim {
+        let set = self.set();
+        let number = set.own_stripe();
+        let stripe = set.stripe(number);
+        match set.enter(stripe) {
+            Entry::Refused => Claim::Closed,
+            Entry::ClosedHere => Claim::ClosedHere,
+            Entry::Granted(members) => {
+                #[cfg(test)]
+                crate::probe::count(crate::probe::Event::SlotClaimed);
+                failpoint(Step::UnitTaken);
+                let home = Home { set: self.origin(), stripe: number as u32, index: 0 };
+                Claim::Slot(stripe.chunks.claim(hash, members, home, guard))
+            }
+        }
+    }
+}
 
 /// The most stripes a set has.
 pub(super) const MOST_STRIPES: usize = 16;
-/// The most chunks a stripe has.
-pub(super) const MOST_CHUNKS: usize = 1 << 22;
-
-impl SlotId {
-    pub(super) fn new(stripe: usize, chunk: usize, bit: u32) -> Self {
-        debug_assert!(stripe < MOST_STRIPES && chunk < MOST_CHUNKS && bit < 64);
-        SlotId((stripe as u32) << 28 | (chunk as u32) << 6 | bit)
-    }
-
-    fn stripe(self) -> usize {
-        (self.0 >> 28) as usize
-    }
-
-    fn chunk(self) -> usize {
-        (self.0 >> 6) as usize & (MOST_CHUNKS - 1)
-    }
-
-    fn bit(self) -> u32 {
-        self.0 & 63
-    }
-}
 
 /// The set is closed: it accepts no claim any more.
 const CLOSED: usize = 1 << (usize::BITS - 1);
@@ -128,7 +132,7 @@ enum Stripes {
 /// The answer to a claim.
 #[must_use]
 pub(super) enum Claim {
-    Slot(SlotId),
+    Slot(Place),
     /// The set is closed: take it out of the directory if it is still there, and begin again.
     Closed,
     /// This very call closed it: take it out, retire it, and begin again.
@@ -149,8 +153,8 @@ pub(super) fn stripes(dim: Dim) -> usize {
 }
 
 impl Set {
-    /// A set with one member, in nobody's sight yet, and that member's slot.
-    pub(super) fn with_member(dim: Dim, stripes: usize, hash: u64) -> (Self, SlotId) {
+    /// A set with one member, in nobody's sight yet, and that member's place.
+    pub(super) fn with_member(dim: Dim, stripes: usize, hash: u64) -> (Self, Place) {
         let set = Set {
             live: AtomicUsize::new(1),
             dim,
@@ -163,8 +167,19 @@ impl Set {
         let stripe = set.stripe(number);
         // Relaxed: in nobody's sight; the publish of the set releases it.
         stripe.count.store(1, Ordering::Relaxed);
-        let slot = stripe.chunks.first_member(hash);
-        (set, SlotId::new(number, 0, slot))
+        let place = stripe.chunks.first_member(number as u32, hash);
+        (set, place)
+    }
+
+    /// Says in which block the set stands, to the chunk of its first member.
+    ///
+    /// # Safety
+    /// Nobody else can reach the set.
+    unsafe fn settle(&self, block: NonNull<NamedSet>) {
+        for number in 0..self.stripes() {
+            // SAFETY: the caller's promise (I13).
+            unsafe { self.stripe(number).chunks.settle(block) };
+        }
     }
 
     pub(super) fn dim(&self) -> Dim {
@@ -205,24 +220,6 @@ impl Set {
             },
             Stripes::Many(stripes) => {
                 stripes.iter().map(|stripe| stripe.0.count.load(Ordering::Relaxed)).sum()
-            }
-        }
-    }
-
-    /// Claims a slot and writes the member's hash into it. Before the primary index publishes
-    /// the member.
-    pub(super) fn claim(&self, hash: u64, guard: &Guard) -> Claim {
-        let number = self.own_stripe();
-        let stripe = self.stripe(number);
-        match self.enter(stripe) {
-            Entry::Refused => Claim::Closed,
-            Entry::ClosedHere => Claim::ClosedHere,
-            Entry::Granted(members) => {
-                #[cfg(test)]
-                crate::probe::count(crate::probe::Event::SlotClaimed);
-                failpoint(Step::UnitTaken);
-                let (chunk, bit) = stripe.chunks.claim(hash, members, guard);
-                Claim::Slot(SlotId::new(number, chunk, bit))
             }
         }
     }
@@ -285,13 +282,19 @@ impl Set {
         }
     }
 
-    /// Gives a slot back. After the CAS that has unpublished its entry, or if it never published
-    /// one; once for every claim.
-    pub(super) fn release(&self, slot: SlotId, limbo: &Limbo, guard: &Guard) -> Released {
+    /// Gives a slot of a chunk of this set back. After the CAS that has unpublished its entry, or
+    /// if it never published one; once for every claim.
+    pub(super) fn release(
+        &self,
+        chunk: ChunkRef<'_>,
+        bit: u32,
+        limbo: &Limbo,
+        guard: &Guard,
+    ) -> Released {
         #[cfg(test)]
         crate::probe::count(crate::probe::Event::SlotReleased);
-        let stripe = self.stripe(slot.stripe());
-        stripe.chunks.release(slot.chunk(), slot.bit(), limbo, guard);
+        let stripe = self.stripe(chunk.stripe());
+        stripe.chunks.release(chunk, bit, limbo, guard);
         // AcqRel: as in `enter` (O11).
         if self.is_striped() && stripe.count.fetch_sub(1, Ordering::AcqRel) != 1 {
             return Released::Open;
@@ -300,15 +303,9 @@ impl Set {
         self.give_unit()
     }
 
-    /// Writes a claimed slot's hash too late.
-    #[cfg(process_registry_mutants)]
-    pub(super) fn write_hash(&self, slot: SlotId, hash: u64) {
-        self.stripe(slot.stripe()).chunks.write_hash(slot.chunk(), slot.bit(), hash);
-    }
-
     /// All slots that are in use, with what they hold.
     pub(super) fn scan<'g>(&'g self, guard: &'g Guard) -> Scan<'g> {
-        Scan { set: self, stripe: 0, chunks: self.stripe(0).chunks.scan(guard), guard }
+        Scan { set: self, guard, stripe: 0, chunks: self.stripe(0).chunks.scan(guard), slots: None }
     }
 }
 
@@ -319,27 +316,43 @@ enum Entry {
     ClosedHere,
 }
 
-/// An iterator over the slots of a set: the hash in each, and which slot it is.
+/// An iterator over the slots of a set: the hash in each, and which place it is.
 pub(super) struct Scan<'g> {
     set: &'g Set,
-    stripe: usize,
-    chunks: super::chunks::Scan<'g>,
     guard: &'g Guard,
+    stripe: usize,
+    chunks: chunks::Scan<'g>,
+    slots: Option<Slots<'g>>,
 }
 
-impl Iterator for Scan<'_> {
-    type Item = (u64, SlotId);
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl<'g> Scan<'g> {
+    /// The next chunk, of whichever stripe.
+    fn next_chunk(&mut self) -> Option<ChunkRef<'g>> {
         loop {
-            if let Some((hash, chunk, bit)) = self.chunks.next() {
-                return Some((hash, SlotId::new(self.stripe, chunk, bit)));
+            if let Some(chunk) = self.chunks.next() {
+                return Some(chunk);
             }
             if self.stripe + 1 == self.set.stripes() {
                 return None;
             }
             self.stripe += 1;
             self.chunks = self.set.stripe(self.stripe).chunks.scan(self.guard);
+        }
+    }
+}
+
+impl Iterator for Scan<'_> {
+    type Item = (u64, Place);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(slots) = &mut self.slots
+                && let Some(slot) = slots.next()
+            {
+                return Some(slot);
+            }
+            self.slots = Some(self.next_chunk()?.slots());
         }
     }
 }

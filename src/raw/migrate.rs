@@ -280,7 +280,7 @@ impl<E: Element> Index<E> {
         if !self.is_root(table) || table.next().is_some() {
             return;
         }
-        let next = Table::allocate(log2);
+        let next = Table::allocate(log2, self.pages);
         failpoint(Step::SuccessorAllocated);
         if table.set_next(next) {
             #[cfg(feature = "tracing")]

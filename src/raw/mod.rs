@@ -28,6 +28,7 @@ mod migrate;
 pub mod model_api;
 mod operation;
 mod pad;
+mod pages;
 mod prefetch;
 mod primary;
 #[cfg(feature = "tracing")]
@@ -43,6 +44,7 @@ mod tests;
 
 pub(crate) use block::{Block, Counted, Dim, Draft, Element};
 pub(crate) use pad::CachePadded;
+pub(crate) use pages::Pages;
 pub(crate) use primary::{Found, Held};
 #[cfg(feature = "tracing")]
 pub(crate) use resizes::Resize;

@@ -8,6 +8,7 @@ use std::fmt;
 use smol_str::SmolStr;
 
 use super::block::{Block, Counted, Dim, Draft, Element, element, salvage};
+use super::pages::Pages;
 use super::primary::{Context, Found, Index};
 use super::resolve::{Fate, Published};
 use super::store::Store;
@@ -112,7 +113,7 @@ impl Toys {
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         control::blocks();
-        Toys { store: Store::new(capacity) }
+        Toys { store: Store::new(capacity, Pages::Usual) }
     }
 
     fn draft(&self, key: Key, number: u64, names: &[&str]) -> Draft<Toy> {

@@ -10,7 +10,7 @@ use smol_str::SmolStr;
 use std::ptr::NonNull;
 
 use super::block::{Dim, Draft, Element, Places, element};
-use super::members::Place;
+use super::chunk::Place;
 use super::primary::{Context, Held};
 use super::store::Store;
 use crate::sync::{Guard, Mutant, Step, failpoint, mutant};
@@ -155,8 +155,8 @@ impl<'g, E: Element> Operation<'g, E> {
     /// A slot of this operation's own for a name: claimed before, or now.
     fn own(&mut self, dim: Dim, name: &SmolStr) -> Place {
         let before = self.claims.iter().find(|place| {
-            // SAFETY: the claim keeps the set (I12).
-            let set = unsafe { place.set.as_ref() };
+            // SAFETY: the claim keeps the chunk (I12).
+            let set = unsafe { place.chunk() }.set();
             set.set().dim() == dim && set.name() == name
         });
         if let Some(&place) = before {
@@ -181,8 +181,8 @@ impl<'g, E: Element> Operation<'g, E> {
         #[cfg(process_registry_mutants)]
         if mutant(Mutant::LateHash) {
             for place in &self.claims[..self.used] {
-                // SAFETY: the claim keeps the set (I12), or the pin does (I8).
-                unsafe { place.set.as_ref() }.set().write_hash(place.slot, self.hash);
+                // SAFETY: the claim keeps the chunk (I12), or the pin does (I8).
+                unsafe { place.chunk() }.write_hash(place.bit(), self.hash);
             }
         }
         self.claims.drain(..self.used);
@@ -214,8 +214,8 @@ impl<'g, E: Element> Operation<'g, E> {
     }
 
     fn release_place(&self, place: Place) {
-        // SAFETY: a set is kept by the claim that is given up here (I12).
-        let dim = unsafe { place.set.as_ref() }.set().dim();
+        // SAFETY: a chunk is kept by the claim that is given up here (I12).
+        let dim = unsafe { place.chunk() }.set().set().dim();
         // SAFETY: claimed in that directory; given back once, by the winner of the CAS that
         // unpublished its element, or by the operation that did not use it (I12).
         unsafe { self.store.directory(dim).release(place, &self.context) };

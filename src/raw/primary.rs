@@ -9,6 +9,7 @@ use std::ptr::{self, NonNull};
 
 use super::block::{Draft, Element, element, give_up, salvage};
 use super::limbo::{Limbo, keep_first};
+use super::pages::Pages;
 #[cfg(feature = "tracing")]
 use super::resizes::Resizes;
 use super::resolve::{Fate, Published, same_key};
@@ -44,6 +45,8 @@ pub(super) struct Index<E: Element> {
     /// The packed handle of the oldest table that is not wholly migrated.
     root: AtomicTagged<Bucket<E>>,
     count: Striped,
+    /// What its tables ask for.
+    pub(super) pages: Pages,
     /// What has become of its tables, to be told.
     #[cfg(feature = "tracing")]
     pub(super) resizes: Resizes,
@@ -150,11 +153,12 @@ impl<E: Element> Bucket<E> {
 
 impl<E: Element> Index<E> {
     /// An index for `capacity` elements before it grows.
-    pub(super) fn new(capacity: usize) -> Self {
-        let table = Table::<E>::allocate(Self::log2_for(capacity));
+    pub(super) fn new(capacity: usize, pages: Pages) -> Self {
+        let table = Table::<E>::allocate(Self::log2_for(capacity), pages);
         Index {
             root: AtomicTagged::new(table.pack()),
             count: Striped::new(),
+            pages,
             #[cfg(feature = "tracing")]
             resizes: Resizes::new(),
             _owns: PhantomData,

@@ -2,16 +2,19 @@
 
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use smol_str::SmolStr;
 
+use super::batch::Candidate;
 use super::block::{Dim, Draft, Element};
+use super::chunk::Place;
 use super::directory::Directory;
 use super::limbo::Limbo;
-use super::members::{NamedSet, Scan, SlotId};
+use super::members::{NamedSet, Scan};
 use super::operation::Operation;
+use super::pages::Pages;
 use super::prefetch::prefetch;
 use super::primary::{Found, Index, PER_BUCKET};
 #[cfg(feature = "tracing")]
@@ -45,10 +48,10 @@ pub(crate) enum Verdict {
 
 impl<E: Element> Store<E> {
     /// A store for `capacity` elements before it grows.
-    pub(crate) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize, pages: Pages) -> Self {
         Store {
-            primary: Index::new(capacity),
-            directories: [Directory::new(Dim::FIRST), Directory::new(Dim::SECOND)],
+            primary: Index::new(capacity, pages),
+            directories: [Dim::FIRST, Dim::SECOND].map(|dim| Directory::new(dim, pages)),
             empty: Striped::new(),
             limbo: Limbo::new::<E>(),
             _shares: PhantomData,
@@ -114,15 +117,7 @@ impl<E: Element> Store<E> {
 
     /// The current elements that carry a name: one that does so throughout comes exactly once.
     pub(crate) fn members<'g>(&'g self, dim: Dim, name: &str, guard: &'g Guard) -> Members<'g, E> {
-        let set = self.directory(dim).get(name, guard);
-        Members {
-            store: self,
-            guard,
-            scan: set.map(|set| (set, set.set().scan(guard))),
-            ring: [(0, SlotId::new(0, 0, 0)); AHEAD],
-            first: 0,
-            filled: 0,
-        }
+        Members::new(self, self.directory(dim).get(name, guard), guard)
     }
 
     /// All elements: one that is there throughout comes exactly once.
@@ -223,61 +218,117 @@ impl<E: Element> Index<E> {
     }
 }
 
-/// How many probes of a member scan have their bucket lines on the way, at least.
-const AHEAD: usize = if MODEL { 1 } else { 16 };
-/// How many of those, the next ones, have the lines of their elements on the way as well.
-const SOON: usize = AHEAD / 2;
+/// How many members are looked for at once, so that their cache misses overlap.
+const GROUP: usize = if MODEL { 1 } else { 16 };
+
+/// A member that has been looked for.
+struct Near<'g, E> {
+    hash: u64,
+    place: Place,
+    candidate: Option<Candidate<'g, E>>,
+}
 
 /// An iterator over the current elements that carry a name.
+///
+/// It goes on by groups: when one has been taken, the next one, whose bucket lines are there by now,
+/// is looked for, its elements' lines are asked for, and then the bucket lines of the one after it.
 pub(crate) struct Members<'g, E: Element> {
     store: &'g Store<E>,
     guard: &'g Guard,
-    scan: Option<(&'g NamedSet, Scan<'g>)>,
-    /// Slots read and not yet probed.
-    ring: [(u64, SlotId); AHEAD],
-    first: usize,
-    filled: usize,
+    name: Option<&'g SmolStr>,
+    scan: Option<Scan<'g>>,
+    /// The group that is being taken, up to the first `None`, and where the next one to take is.
+    near: [Option<Near<'g, E>>; GROUP],
+    next: usize,
+    /// The group after it: slots that were read, up to the first `None`.
+    far: [Option<(u64, Place)>; GROUP],
 }
 
 impl<'g, E: Element> Members<'g, E> {
+    fn new(store: &'g Store<E>, set: Option<&'g NamedSet>, guard: &'g Guard) -> Self {
+        Members {
+            store,
+            guard,
+            name: set.map(NamedSet::name),
+            scan: set.map(|set| set.set().scan(guard)),
+            near: [const { None }; GROUP],
+            next: 0,
+            far: [const { None }; GROUP],
+        }
+    }
+
     /// The name, as the index keeps it; `None` if it has no members.
     pub(crate) fn name(&self) -> Option<&'g SmolStr> {
-        self.scan.as_ref().map(|(set, _)| set.name())
+        self.name
+    }
+
+    /// Reads the slots of a group.
+    #[inline]
+    fn read(&mut self) {
+        let Some(scan) = &mut self.scan else { return };
+        for far in &mut self.far {
+            *far = scan.next();
+            let Some((hash, _)) = *far else { return };
+            self.store.prefetch(hash);
+        }
+    }
+
+    /// Goes on to the next group; whether there is one.
+    #[inline(never)]
+    fn advance(&mut self) -> bool {
+        if self.far[0].is_none() {
+            self.read();
+        }
+        for (near, far) in self.near.iter_mut().zip(&mut self.far) {
+            *near = far.take().map(|(hash, place)| {
+                let candidate = self.store.primary.candidate(hash, self.guard);
+                candidate.as_ref().inspect(|candidate| candidate.prefetch_value());
+                Near { hash, place, candidate }
+            });
+            if near.is_none() {
+                break;
+            }
+        }
+        self.read();
+        self.next = 0;
+        self.near[0].is_some()
+    }
+
+    /// Only the current element whose own place this is: a stale or reused slot yields nothing, and
+    /// no slot yields one element twice.
+    #[inline(always)]
+    fn is_at(element: &E, place: Place) -> bool {
+        element.block().places().iter().any(|other| {
+            // SAFETY: a current element's claims keep their chunks, or the pin does (I8, I12).
+            let set = |place: Place| unsafe { place.chunk() }.set().origin();
+            *other == place || mutant(Mutant::AnySlot) && set(*other) == set(place)
+        })
+    }
+
+    /// The element whose place this is, if it is not where it was looked for.
+    #[cold]
+    fn find_at(&self, hash: u64, place: Place) -> Option<Found<'g, E>> {
+        self.store.primary.find(hash, |element| Self::is_at(element, place), self.guard)
     }
 }
 
 impl<'g, E: Element> Iterator for Members<'g, E> {
     type Item = Found<'g, E>;
 
+    #[inline(always)]
     fn next(&mut self) -> Option<Found<'g, E>> {
-        let (set, scan) = self.scan.as_mut()?;
         loop {
-            while self.filled < AHEAD
-                && let Some((hash, slot)) = scan.next()
-            {
-                self.store.prefetch(hash);
-                self.ring[(self.first + self.filled) % AHEAD] = (hash, slot);
-                self.filled += 1;
-            }
-            if self.filled == 0 {
+            let Some(Some(near)) = self.near.get(self.next) else {
+                if self.advance() {
+                    continue;
+                }
                 return None;
-            }
-            if !MODEL && self.filled > SOON {
-                let (hash, _) = self.ring[(self.first + SOON) % AHEAD];
-                self.store.primary.prefetch_element(hash, self.guard);
-            }
-            let (hash, slot) = self.ring[self.first];
-            self.first = (self.first + 1) % AHEAD;
-            self.filled -= 1;
-            // Only the current element whose own place this is: a stale or reused slot yields
-            // nothing, and no slot yields one element twice.
-            let named = |element: &E| {
-                element.block().places().iter().any(|place| {
-                    ptr::eq(place.set.as_ptr(), *set)
-                        && (place.slot == slot || mutant(Mutant::AnySlot))
-                })
             };
-            if let Some(found) = self.store.primary.find(hash, named, self.guard) {
+            self.next += 1;
+            let candidate = near.candidate.as_ref();
+            let found =
+                candidate.and_then(|it| it.again(|element| Self::is_at(element, near.place)));
+            if let Some(found) = found.or_else(|| self.find_at(near.hash, near.place)) {
                 return Some(found);
             }
         }

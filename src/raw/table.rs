@@ -13,6 +13,7 @@ use std::mem;
 use std::ptr::{self, NonNull};
 
 use super::pad::CachePadded;
+use super::pages::Pages;
 use super::word::{Fingerprint, Link, Overflow, Slot, Word};
 use crate::sync::{self, AtomicTagged, AtomicU64, AtomicUsize, Canary, MODEL, Ordering};
 
@@ -68,8 +69,10 @@ pub(super) struct Header<E> {
     /// How many of those went to the fill of this table by its predecessor's migration.
     pub(super) filled: AtomicUsize,
     canary: Canary,
-    /// Where the allocation begins that holds this table.
+    /// Where the allocation begins that holds this table,
     origin: NonNull<u8>,
+    /// and what pages it has asked for, on which its layout depends.
+    pages: Pages,
     /// Each where it begins, and in the low bits how far its allocation begins before that.
     segments: [AtomicTagged<Bucket<E>>; SEGMENTS],
 }
@@ -108,9 +111,11 @@ impl<'g, E> Table<'g, E> {
     }
 
     /// A new table of `1 << log2` buckets, shared with nobody.
-    pub(super) fn allocate(log2: u32) -> Self {
+    pub(super) fn allocate(log2: u32, pages: Pages) -> Self {
         let (layout, base, done) = Self::layout(log2);
+        let layout = pages.align(layout);
         let (origin, start) = zeroed(layout);
+        pages.ask_for(start, layout);
         // SAFETY: `start` is valid for `layout` and aligned to it; the header comes first (I14).
         // Ours alone (I13).
         unsafe {
@@ -122,6 +127,7 @@ impl<'g, E> Table<'g, E> {
                 filled: AtomicUsize::new(0),
                 canary: Canary::new(),
                 origin,
+                pages,
                 segments: std::array::from_fn(|_| AtomicTagged::new(ptr::null_mut())),
             });
         }
@@ -303,6 +309,7 @@ impl<'g, E> Table<'g, E> {
             }
         }
         let (layout, ..) = Self::layout(self.log2);
+        let layout = header.pages.align(layout);
         let origin = header.origin;
         if MODEL {
             // So that a checker sees a late access instead of crashing on it.
@@ -403,8 +410,9 @@ mod tests {
 
     #[test]
     fn a_table_packs_into_a_word() {
-        for log2 in [0, 1, 5, 12] {
-            let table = Table::<u64>::allocate(log2);
+        let sizes = [0, 1, 5, 12, 16];
+        for (log2, &pages) in Pages::ALL.iter().flat_map(|p| sizes.map(|log2| (log2, p))) {
+            let table = Table::<u64>::allocate(log2, pages);
             // SAFETY: packed here, and freed below only (I13).
             let again = unsafe { Table::unpack(table.pack()) }.unwrap();
             assert!(again == table && again.log2() == log2 && again.buckets() == 1 << log2);

@@ -7,7 +7,9 @@ use std::thread;
 
 use smol_str::SmolStr;
 
-use super::{Block, Dim, Element, Store};
+use super::block::{Draft, Room, salvage};
+use super::members::{NamedSet, Set};
+use super::{Block, Dim, Element, Pages, Store};
 use crate::probe::{self, Event};
 
 #[derive(Debug)]
@@ -66,7 +68,7 @@ struct Toys {
 
 impl Toys {
     fn new(hash: fn(u64) -> u64) -> Self {
-        Toys { store: Store::new(0), hash }
+        Toys { store: Store::new(0, Pages::Usual), hash }
     }
 
     /// Inserts or replaces; says what was there.
@@ -382,6 +384,46 @@ fn a_query_reads_only_its_members_slots() {
     assert_eq!(toys.tagged("b"), [1]);
     let words = probe::take(Event::WordScanned);
     assert!(words <= 4, "{words} words for 1 member");
+}
+
+#[test]
+fn a_query_yields_what_is_current_when_it_gets_there() {
+    let toys = Toys::new(mix);
+    for key in 0..100 {
+        toys.put(key, value(key, &["a"]));
+    }
+    let guard = toys.store.pin();
+    let mut members = toys.store.members(Dim::FIRST, "a", &guard);
+    let first = *members.next().expect("a hundred").entry().0.key();
+    // However far it has read ahead.
+    for key in (0..100).filter(|key| *key != first) {
+        match key % 3 {
+            0 => drop(toys.remove(key)),
+            1 => drop(toys.put(key, value(key + 1_000, &["a"]))),
+            _ => drop(toys.put(key, value(key, &["b"]))),
+        }
+    }
+    let rest: BTreeMap<_, _> =
+        members.map(|found| (*found.entry().0.key(), found.entry().0.value().number)).collect();
+    let expected = (0..100).filter(|key| *key != first && key % 3 == 1);
+    assert_eq!(rest, expected.map(|key| (key, key + 1_000)).collect());
+}
+
+#[test]
+fn a_place_leads_to_where_its_set_has_moved() {
+    for stripes in [1, 4] {
+        let (set, place) = Set::with_member(Dim::SECOND, stripes, 7);
+        let first = Draft::<NamedSet>::new(Room::allocate(), 1, "a".into(), set).into_raw();
+        // SAFETY: the draft's element, ours alone; its claim keeps the chunk (I12, I13).
+        let (killed, chunk) = unsafe { (first.as_ref(), place.chunk()) };
+        assert!(std::ptr::eq(chunk.set(), killed));
+        // SAFETY: never published, and dropped below (I10, I13).
+        let second = unsafe { salvage(killed, Room::allocate()) }.into_raw();
+        assert_ne!(first, second);
+        assert_eq!(chunk.set().origin(), second);
+        // SAFETY: each from `into_raw`, once (I13).
+        drop(unsafe { (Draft::from_raw(first), Draft::from_raw(second)) });
+    }
 }
 
 #[test]

@@ -23,14 +23,14 @@ mod mutants;
 
 #[cfg(any(process_registry_loom, process_registry_shuttle))]
 pub(crate) use model::control;
-#[cfg(process_registry_mutants)]
+#[cfg(all(process_registry_mutants, any(process_registry_loom, process_registry_shuttle)))]
 pub(crate) use mutants::switch;
 
 pub(crate) use self::failpoint::{Step, failpoint};
 pub(crate) use self::mutants::{Mutant, mutant};
 pub(crate) use arm::{
-    AtomicIsize, AtomicTagged, AtomicU32, AtomicU64, AtomicUsize, Canary, Guard, fence, flag_pool,
-    is_pinned, keep_until_end, pin, stripe,
+    AtomicIsize, AtomicTagged, AtomicU32, AtomicU64, AtomicUsize, Canary, Guard, Turn, fence,
+    flag_pool, is_pinned, keep_until_end, pin, stripe,
 };
 pub(crate) use std::sync::atomic::Ordering;
 

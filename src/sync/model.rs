@@ -499,6 +499,30 @@ impl Canary {
     }
 }
 
+/// Marks what one thread at a time has for itself: two turns race unless something orders them.
+/// shuttle knows no orders, and has nothing to say.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    #[cfg(process_registry_loom)]
+    cell: loom::cell::UnsafeCell<()>,
+}
+
+impl Turn {
+    pub(crate) fn new() -> Self {
+        Turn {
+            #[cfg(process_registry_loom)]
+            cell: loom::cell::UnsafeCell::new(()),
+        }
+    }
+
+    /// Says that it is this thread's turn.
+    #[track_caller]
+    pub(crate) fn touch(&self) {
+        #[cfg(process_registry_loom)]
+        self.cell.with_mut(|_| ());
+    }
+}
+
 /// What the models switch and ask.
 pub(crate) mod control {
     use super::{LOADS_AS_RMW, MODEL, NEVER_RAISED, ONE_STRIPE, plain};

@@ -62,12 +62,15 @@ pub(crate) enum Mutant {
     FreezeBySight,
     /// A frozen word counts as current even if its chain is MIGRATED.
     FrozenIsCurrent,
+    /// A shelf of limbo is handed on without Release and Acquire.
+    RelaxedShelf,
+    /// A chunk goes on naming the block that its set has moved out of.
+    StaleSetPointer,
 }
 
 #[cfg(process_registry_mutants)]
 impl Mutant {
     /// All of them.
-    #[cfg_attr(not(any(process_registry_loom, process_registry_shuttle)), allow(dead_code))]
     pub(crate) const ALL: &[Mutant] = &[
         Mutant::RelaxedPublish,
         Mutant::RetireBeforeUnlink,
@@ -96,6 +99,8 @@ impl Mutant {
         Mutant::SkipHelping,
         Mutant::FreezeBySight,
         Mutant::FrozenIsCurrent,
+        Mutant::RelaxedShelf,
+        Mutant::StaleSetPointer,
     ];
 }
 
@@ -109,24 +114,52 @@ pub(crate) const fn mutant(_which: Mutant) -> bool {
 #[cfg(process_registry_mutants)]
 pub(crate) use switch::mutant;
 
-/// The switch of the mutants, for the model tests.
+/// The switch of the mutants: the models set it, and an ordinary program takes it from its
+/// environment.
 #[cfg(process_registry_mutants)]
 pub(crate) mod switch {
     use super::Mutant;
+    use std::env;
+    use std::process;
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    /// Says which mutant is on, by its name; none if it is absent or empty.
+    const VARIABLE: &str = "PROCESS_REGISTRY_MUTANT";
+
+    /// The environment has not been read.
+    const UNREAD: u32 = u32::MAX;
+
     // Not the facade's: the switch itself must add no scheduling point.
-    static ON: AtomicU32 = AtomicU32::new(0);
+    static ON: AtomicU32 = AtomicU32::new(UNREAD);
 
     /// Whether `which` is switched on.
-    #[allow(clippy::missing_const_for_fn)]
     pub(crate) fn mutant(which: Mutant) -> bool {
-        // Relaxed: set before the threads of a model start.
-        ON.load(Ordering::Relaxed) == which as u32
+        // Relaxed: a model sets it before its threads start, and threads that read the environment
+        // at once all read the same.
+        let mut on = ON.load(Ordering::Relaxed);
+        if on == UNREAD {
+            on = from_environment();
+            ON.store(on, Ordering::Relaxed);
+        }
+        on == which as u32
+    }
+
+    /// Ends the process if there is no such mutant: it must not be taken for one that does nothing,
+    /// nor for one that was caught.
+    #[cold]
+    fn from_environment() -> u32 {
+        let Some(name) = env::var_os(VARIABLE).filter(|name| !name.is_empty()) else { return 0 };
+        match Mutant::ALL.iter().find(|mutant| *name == *format!("{mutant:?}")) {
+            Some(mutant) => *mutant as u32,
+            None => {
+                eprintln!("{VARIABLE}: there is no {}", name.display());
+                process::exit(2);
+            }
+        }
     }
 
     /// Switches mutant `number` on, and every other off; 0 is none.
-    #[cfg_attr(not(any(process_registry_loom, process_registry_shuttle)), allow(dead_code))]
+    #[cfg(any(process_registry_loom, process_registry_shuttle))]
     pub(crate) fn set(number: u32) {
         ON.store(number, Ordering::Relaxed);
     }

@@ -71,12 +71,20 @@ pub(super) struct Set {
     pub(super) chunks: [u8; INDICES],
 }
 
-/// A member's place.
+/// A member's place: a chunk, by its address, and a bit; and what the head of the chunk says.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Slot {
+    pub(super) chunk: u8,
+    pub(super) bit: u8,
     pub(super) set: u8,
     pub(super) index: u8,
-    pub(super) bit: u8,
+}
+
+impl Slot {
+    /// What an entry knows of it, and what a scan compares.
+    pub(super) fn place(self) -> (u8, u8) {
+        (self.chunk, self.bit)
+    }
 }
 
 /// A claim on its way round.
@@ -99,8 +107,8 @@ impl Round {
         }
     }
 
-    pub(super) fn slot(self, bit: u8) -> Slot {
-        Slot { set: self.set, index: self.index(), bit }
+    pub(super) fn slot(self, chunk: u8, bit: u8) -> Slot {
+        Slot { chunk, bit, set: self.set, index: self.index() }
     }
 }
 
@@ -125,10 +133,9 @@ pub(super) enum Pc {
     Publish,
     HashLate,
     // A release.
-    Find { slot: Slot },
-    Clear { slot: Slot, chunk: u8 },
-    Close { slot: Slot, chunk: u8 },
-    Unlink { slot: Slot, chunk: u8 },
+    Clear { slot: Slot },
+    Close { slot: Slot },
+    Unlink { slot: Slot },
     LowerTop { slot: Slot },
     GiveUnit { set: u8 },
     CloseSet { set: u8 },
@@ -272,12 +279,14 @@ impl Model for Members {
     fn check(&self, state: &State) -> Checked<()> {
         let held = state.threads.iter().filter_map(|thread| thread.slot);
         for (number, slot) in held.clone().enumerate() {
-            if held.clone().skip(number + 1).any(|other| other == slot) {
+            if held.clone().skip(number + 1).any(|other| other.place() == slot.place()) {
                 return Err("a slot has two owners");
             }
             let set = &state.sets[usize::from(slot.set)];
-            let chunk = &state.chunks[usize::from(set.chunks[usize::from(slot.index)])];
-            let linked = set.life == Life::Linked && chunk.life == Life::Linked;
+            let chunk = &state.chunks[usize::from(slot.chunk)];
+            let linked = set.life == Life::Linked
+                && chunk.life == Life::Linked
+                && set.chunks[usize::from(slot.index)] == slot.chunk;
             if !linked || chunk.bits >> slot.bit & 1 == 0 {
                 return Err("a member's slot is not there");
             }
@@ -334,20 +343,23 @@ impl State {
         }
     }
 
-    /// A new set with one member, that of a thread.
-    pub(super) fn new_set(&mut self, me: usize) -> Checked<u8> {
+    /// A new set with one member, that of a thread, and the chunk that it is in.
+    pub(super) fn new_set(&mut self, me: usize) -> Checked<(u8, u8)> {
         let id = (1..SETS).find(|&id| self.sets[id].life == Life::Unused);
         let id = id.ok_or("the model is out of sets")?;
         let mut chunks = [0; INDICES];
-        chunks[0] = self.new_chunk(me)?;
+        let chunk = self.new_chunk(me)?;
+        chunks[0] = chunk;
         self.sets[id] =
             Set { life: Life::Linked, live: 1, closed: false, cursor: 0, top: 1, chunks };
-        Ok(id as u8)
+        Ok((id as u8, chunk))
     }
 
-    /// A new chunk with one member, that of a thread.
+    /// A new chunk with one member, that of a thread. Memory that was freed is used again first: an
+    /// address is to mean another chunk as soon as it may.
     pub(super) fn new_chunk(&mut self, me: usize) -> Checked<u8> {
-        let id = (1..CHUNKS).find(|&id| self.chunks[id].life == Life::Unused);
+        let with = |life| (1..CHUNKS).find(|&id| self.chunks[id].life == life);
+        let id = with(Life::Freed).or_else(|| with(Life::Unused));
         let id = id.ok_or("the model is out of chunks")?;
         self.chunks[id] = Chunk { life: Life::Linked, bits: 1, hashes: [me as u8 + 1, 0] };
         Ok(id as u8)
@@ -402,7 +414,7 @@ impl Members {
                 state.threads[me].public = false;
                 // Those who scan need not find it any more.
                 state.threads.iter_mut().for_each(|thread| thread.due &= !(1 << me));
-                Ok(Pc::Find { slot })
+                Ok(Pc::Clear { slot })
             }
             _ => {
                 let due = (0..THREADS).filter(|&other| state.threads[other].public);

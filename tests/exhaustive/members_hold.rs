@@ -61,7 +61,7 @@ fn a_chunk_is_linked_before_scans_are_told() {
 
 #[test]
 fn a_chunk_is_linked_over_another() {
-    finds(Bug::LinkByStore, 1, &["+:", "+", "+"], "a slot has two owners");
+    finds(Bug::LinkByStore, 1, &["+:", "+", "+"], "a member's slot is not there");
 }
 
 #[test]

@@ -15,9 +15,9 @@ impl Members {
                 if state.directory != 0 {
                     return Ok(Some(Pc::Directory));
                 }
-                let set = state.new_set(me)?;
+                let (set, chunk) = state.new_set(me)?;
                 state.directory = set;
-                state.threads[me].slot = Some(Slot { set, index: 0, bit: 0 });
+                state.threads[me].slot = Some(Slot { chunk, bit: 0, set, index: 0 });
                 Pc::Publish
             }
             Pc::Enter { set } => {
@@ -62,7 +62,7 @@ impl Members {
                 }
                 let chunk = state.new_chunk(me)?;
                 state.set(me, round.set)?.chunks[usize::from(round.index())] = chunk;
-                state.threads[me].slot = Some(round.slot(0));
+                state.threads[me].slot = Some(round.slot(chunk, 0));
                 if self.has(Bug::LateTop) { Pc::RaiseLate(round) } else { self.claimed(round) }
             }
             Pc::Bits { round, chunk } => match state.chunk(me, chunk)?.bits {
@@ -77,7 +77,7 @@ impl Members {
                     return Ok(Some(Pc::Pointer(round)));
                 }
                 taken.bits |= 1 << bit;
-                state.threads[me].slot = Some(round.slot(bit));
+                state.threads[me].slot = Some(round.slot(chunk, bit));
                 match self.has(Bug::LateHash) {
                     true => self.claimed(round),
                     false => Pc::Hash { round, chunk },
@@ -108,8 +108,7 @@ impl Members {
             }
             Pc::HashLate => {
                 let slot = state.threads[me].slot.ok_or("nothing was claimed")?;
-                let chunk = state.pointer(me, slot.set, slot.index)?;
-                self.write_hash(state, me, chunk)?;
+                self.write_hash(state, me, slot.chunk)?;
                 self.done(state, me)?
             }
             _ => return Ok(None),
@@ -137,23 +136,19 @@ impl Members {
     /// A step of a release.
     pub(super) fn release(&self, state: &mut State, me: usize, pc: Pc) -> Checked<Pc> {
         Ok(match pc {
-            Pc::Find { slot } => match state.pointer(me, slot.set, slot.index)? {
-                0 => return Err("a claimed slot has no chunk"),
-                chunk => Pc::Clear { slot, chunk },
-            },
-            Pc::Clear { slot, chunk } => {
-                let bits = &mut state.chunk(me, chunk)?.bits;
+            Pc::Clear { slot } => {
+                let bits = &mut state.chunk(me, slot.chunk)?.bits;
                 *bits &= !(1 << slot.bit);
                 let empty = *bits == 0;
                 state.threads[me].slot = None;
                 match empty {
-                    true => Pc::Close { slot, chunk },
+                    true => Pc::Close { slot },
                     false => Pc::GiveUnit { set: slot.set },
                 }
             }
-            Pc::Close { slot, chunk } => {
+            Pc::Close { slot } => {
                 let full = self.full();
-                let bits = &mut state.chunk(me, chunk)?.bits;
+                let bits = &mut state.chunk(me, slot.chunk)?.bits;
                 if *bits != 0 && !self.has(Bug::CloseByStore) {
                     return Ok(Pc::GiveUnit { set: slot.set });
                 }
@@ -161,15 +156,15 @@ impl Members {
                 if !self.has(Bug::CloseUnmarked) {
                     *bits = full;
                 }
-                Pc::Unlink { slot, chunk }
+                Pc::Unlink { slot }
             }
-            Pc::Unlink { slot, chunk } => {
+            Pc::Unlink { slot } => {
                 let pointer = &mut state.set(me, slot.set)?.chunks[usize::from(slot.index)];
-                if *pointer != chunk {
+                if *pointer != slot.chunk {
                     return Err("a chunk is unlinked by another than its closer");
                 }
                 *pointer = 0;
-                state.retire_chunk(chunk)?;
+                state.retire_chunk(slot.chunk)?;
                 match self.has(Bug::LowerTop) {
                     true => Pc::LowerTop { slot },
                     false => Pc::GiveUnit { set: slot.set },
@@ -237,7 +232,8 @@ impl Members {
                 // The probe of the primary index: is this that member's slot?
                 if let Some(member) = hash.checked_sub(1) {
                     let thread = &state.threads[usize::from(member)];
-                    let found = thread.public && thread.slot == Some(Slot { set, index, bit });
+                    let place = thread.slot.map(Slot::place);
+                    let found = thread.public && place == Some((chunk, bit));
                     state.threads[me].due &= !(u8::from(found) << member);
                 }
                 match bits & (bits - 1) {

@@ -13,6 +13,9 @@ use crate::process::{self, Step};
 /// The programs that measure, in the order in which they run; each writes a file of its name.
 const PROGRAMS: [&str; 3] = ["system", "mimalloc", "memory"];
 
+/// Those of them that a quick run leaves out: what they say is hardly different.
+const NOT_QUICK: [&str; 1] = ["mimalloc"];
+
 /// Somebody is watching.
 const UNLIMITED: Duration = Duration::MAX;
 
@@ -23,6 +26,7 @@ const RESULTS: &str = "benches/results";
 pub(crate) struct Options {
     quick: bool,
     filter: Option<String>,
+    check: bool,
 }
 
 impl Options {
@@ -32,6 +36,7 @@ impl Options {
         while let Some(&argument) = arguments.next() {
             match argument {
                 "--quick" => options.quick = true,
+                "--check" => options.check = true,
                 "--rows" => {
                     let filter = arguments.next().ok_or("--rows needs a filter behind it")?;
                     options.filter = Some((*filter).to_owned());
@@ -39,7 +44,15 @@ impl Options {
                 _ => return Err(format!("bench knows no `{argument}`; see --help")),
             }
         }
+        if options.check && options != (Self { check: true, ..Self::default() }) {
+            return Err("bench --check measures nothing, so it takes no other option".to_owned());
+        }
         Ok(options)
+    }
+
+    /// The programs that are to run, as far as they have something to measure.
+    fn programs(&self) -> impl Iterator<Item = &'static str> {
+        PROGRAMS.into_iter().filter(|name| !self.quick || !NOT_QUICK.contains(name))
     }
 
     /// A program with these options.
@@ -55,8 +68,35 @@ impl Options {
     }
 }
 
+/// Checks the package that measures as the checkout is checked: it is a workspace of its own. Stops
+/// at the first check that fails.
+fn check(places: &Places) -> Result<bool, String> {
+    let cargo = |arguments: &str| {
+        Step::new(&places.cargo, &places.root.join("benches"), UNLIMITED).args(arguments)
+    };
+    let target = places.work.join("benches");
+    let built = |arguments| cargo(arguments).arg("--locked").arg("--target-dir").arg(&target);
+    let steps = [
+        cargo("fmt --check"),
+        built("clippy --all-targets").args("-- -D warnings"),
+        built("test --quiet"),
+    ];
+    for step in steps {
+        let shown = step.show(&places.root);
+        println!("{shown}");
+        let status = process::command(&step).stdin(Stdio::null()).status();
+        if !status.map_err(|error| format!("{shown}: {error}"))?.success() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Builds the programs, runs those that have something to measure, and shows the results.
 pub(crate) fn run(places: &Places, options: &Options) -> Result<bool, String> {
+    if options.check {
+        return check(places);
+    }
     let build = Step::new(&places.cargo, &places.root.join("benches"), UNLIMITED)
         .args("build --locked --release --bins --target-dir")
         .arg(places.work.join("benches"));
@@ -64,7 +104,7 @@ pub(crate) fn run(places: &Places, options: &Options) -> Result<bool, String> {
     let programs = places.work.join("benches/release");
 
     let mut wanted: Vec<&str> = Vec::new();
-    for name in PROGRAMS {
+    for name in options.programs() {
         let list = options.step(&programs.join(name), places).arg("--list");
         if !printed(&list)?.trim().is_empty() {
             wanted.push(name);
@@ -134,12 +174,21 @@ mod tests {
 
     #[test]
     fn options_are_taken_and_mistakes_named() {
-        let options = Options { quick: true, filter: Some("hit 1M".into()) };
+        let options = Options { quick: true, filter: Some("hit 1M".into()), check: false };
         assert_eq!(Options::parse(&["--rows", "hit 1M", "--quick"]), Ok(options));
         assert_eq!(Options::parse(&[]), Ok(Options::default()));
         let told = |arguments: &[&str]| Options::parse(arguments).expect_err("a mistake");
+        let check = Options::parse(&["--check"]).map(|options| options.check);
+        assert_eq!(check, Ok(true));
+        assert!(told(&["--check", "--quick"]).starts_with("bench --check measures nothing"));
         assert_eq!(told(&["--rows"]), "--rows needs a filter behind it");
         assert_eq!(told(&["--slow"]), "bench knows no `--slow`; see --help");
+    }
+
+    #[test]
+    fn a_quick_run_has_fewer_programs() {
+        let programs = |quick| Options { quick, ..Options::default() }.programs().count();
+        assert_eq!((programs(true), programs(false)), (2, 3));
     }
 
     #[test]

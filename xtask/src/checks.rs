@@ -12,7 +12,7 @@ use crate::process::Step;
 pub(crate) enum Tier {
     /// For every change: some ten minutes on two processors.
     Quick,
-    /// By hand, and before a release: some hours.
+    /// By hand, and before a release: some two hours on two processors.
     Long,
 }
 
@@ -47,7 +47,7 @@ impl Check {
     }
 }
 
-const OPERATIONS: Amount = Amount::before("operations", " operations");
+pub(crate) const OPERATIONS: Amount = Amount::before("operations", " operations");
 const EXECUTIONS: Amount = Amount::before("executions", " executions");
 
 pub(crate) const fn minutes(minutes: u64) -> Duration {
@@ -56,10 +56,11 @@ pub(crate) const fn minutes(minutes: u64) -> Duration {
 
 pub(crate) fn of(tier: Tier, places: &Places) -> Vec<Check> {
     let mut checks = tests(tier, places);
-    checks.extend(models(tier, places));
+    checks.extend(model_checks(tier, places));
     checks.push(thread_sanitizer(tier, places));
     checks.push(address_sanitizer(tier, places));
     if tier == Tier::Long {
+        checks.push(seeded_bugs(places));
         checks.push(address_sanitizer_on_tests(places));
         checks.push(memcheck(places));
         checks.push(layouts(places));
@@ -120,40 +121,43 @@ fn tests(tier: Tier, places: &Places) -> Vec<Check> {
     checks
 }
 
-fn models(tier: Tier, places: &Places) -> Vec<Check> {
-    let folder = places.root.join("loom-tests");
-    let limit = tier.pick(minutes(15), minutes(360));
-    let run = |at: &str| {
-        Step::new(&places.cargo, &folder, limit)
-            .args("test --release --target-dir")
-            .arg(places.work.join(at))
-    };
-    // Loom's flags are in the package's configuration; those for shuttle replace them.
-    let shuttle = "--cfg process_registry_shuttle --cfg process_registry_mutants";
+/// Flags for shuttle: they replace those for loom, which are in the package's configuration.
+pub(crate) const SHUTTLE: &str = "--cfg process_registry_shuttle --cfg process_registry_mutants";
+
+/// Cargo with the models, built at a place of their own.
+pub(crate) fn models(places: &Places, at: &str, flags: &str) -> Step {
+    let step = Step::new(&places.cargo, &places.root.join("loom-tests"), minutes(15));
+    let step = if flags.is_empty() { step } else { step.env("RUSTFLAGS", flags) };
+    step.args("test --release --target-dir").arg(places.work.join(at))
+}
+
+fn model_checks(tier: Tier, places: &Places) -> Vec<Check> {
+    let limit = tier.pick(minutes(15), minutes(120));
+    let loom = models(places, "loom", "").limit(limit);
     let loom = match tier {
-        Tier::Quick => run("loom"),
-        // As good as no bound on preemptions, and so many seconds for each model.
-        Tier::Long => run("loom")
-            .env("LOOM_MAX_PREEMPTIONS", "9")
-            .env("LOOM_MAX_DURATION", "120")
-            .args("-- --long"),
+        Tier::Quick => loom,
+        // As good as no bound on preemptions, and so many seconds for each model in each mode.
+        Tier::Long => {
+            loom.env("LOOM_MAX_PREEMPTIONS", "9").env("LOOM_MAX_DURATION", "5").args("-- --long")
+        }
+    };
+    let shuttle = |schedules: &str| {
+        models(places, "shuttle", SHUTTLE).limit(limit).env("SHUTTLE_SCHEDULES", schedules)
     };
     vec![
         Check::new("loom models, seeded bugs", EXECUTIONS, 10_000).step(loom),
         // So many schedules of each model at random, and as many again by priorities.
-        Check::new("shuttle, models of the core", EXECUTIONS, 10_000).step(
-            run("shuttle")
-                .env("RUSTFLAGS", shuttle)
-                .env("SHUTTLE_SCHEDULES", tier.pick("10000", "1000000"))
-                .args("--test models"),
-        ),
-        Check::new("shuttle, the whole registry", EXECUTIONS, 10_000).step(
-            run("shuttle")
-                .env("RUSTFLAGS", shuttle)
-                .env("SHUTTLE_SCHEDULES", tier.pick("1000", "100000"))
-                .args("--test registry"),
-        ),
+        Check::new("shuttle, models of the core", EXECUTIONS, 10_000)
+            .step(shuttle(tier.pick("10000", "100000")).args("--test models")),
+        Check::new("shuttle, the whole registry", EXECUTIONS, 10_000)
+            .step(shuttle(tier.pick("1000", "10000")).args("--test registry")),
     ]
+}
+
+/// Each seeded bug by every tool; the quick tier has each by the model that is known to find it.
+fn seeded_bugs(places: &Places) -> Check {
+    Check::new("seeded bugs, every tool", Amount::before("bugs", " bugs caught"), 14)
+        .step(cargo(places, minutes(60)).args("xtask mutants"))
 }
 
 /// Has cargo shuffle the fields of all types of the crate, and of nothing else: among what it
@@ -166,7 +170,7 @@ pub(crate) fn shuffled(step: Step, profile: &str, seed: u64) -> Step {
 }
 
 /// Steps that build the stress program with flags, some of them unstable, and that run it.
-fn stress(places: &Places, at: &str, flags: &str, seed: u64) -> (Step, Step) {
+pub(crate) fn stress(places: &Places, at: &str, flags: &str, seed: u64) -> (Step, Step) {
     let folder = places.work.join(at);
     let build = shuffled(cargo(places, minutes(15)), "release", seed)
         .env("RUSTFLAGS", flags)
@@ -178,13 +182,15 @@ fn stress(places: &Places, at: &str, flags: &str, seed: u64) -> (Step, Step) {
     (build, Step::new(program, &places.root, minutes(30)))
 }
 
+/// The standard library comes without the sanitizer, which the second flag permits.
+pub(crate) const THREAD_SANITIZER: &str =
+    "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer";
+
 fn thread_sanitizer(tier: Tier, places: &Places) -> Check {
-    // The standard library comes without the sanitizer, which the second flag permits.
-    let flags = "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer";
-    let (build, run) = stress(places, "tsan", flags, 1);
+    let (build, run) = stress(places, "tsan", THREAD_SANITIZER, 1);
     Check::new("thread sanitizer, fields shuffled", OPERATIONS, 20_000)
         .step(build)
-        .step(run.args("--seconds").arg(tier.pick("30", "900")))
+        .step(run.args("--seconds").arg(tier.pick("30", "300")))
 }
 
 fn address_sanitizer(tier: Tier, places: &Places) -> Check {
@@ -192,7 +198,7 @@ fn address_sanitizer(tier: Tier, places: &Places) -> Check {
     let (build, run) = stress(places, "asan", flags, 2);
     Check::new("address and leak sanitizer, fields shuffled", OPERATIONS, 100_000)
         .step(build)
-        .step(run.args("--seconds").arg(tier.pick("30", "900")))
+        .step(run.args("--seconds").arg(tier.pick("30", "300")))
 }
 
 fn address_sanitizer_on_tests(places: &Places) -> Check {

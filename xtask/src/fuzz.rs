@@ -18,9 +18,9 @@ const FLAGS: &str = "-Cpasses=sancov-module \
     -Cllvm-args=-simplifycfg-branch-fold-threshold=0 \
     -Ccodegen-units=1 -Zsanitizer=address --cfg fuzzing";
 
-/// The targets, and the seconds each has: a minute in all, or an hour.
+/// The targets, and the seconds each has: a minute in all, or half an hour.
 const TARGETS: [(&str, [u64; 2]); 3] =
-    [("ops", [30, 2400]), ("bulk_hooks", [20, 900]), ("word", [10, 300])];
+    [("ops", [30, 1200]), ("bulk_hooks", [20, 450]), ("word", [10, 150])];
 
 pub(crate) fn of(tier: Tier, places: &Places) -> Vec<Check> {
     let folder = places.root.join("fuzz");

@@ -1,6 +1,7 @@
 //! `cargo xtask verify quick` and `cargo xtask verify long`: every check, each in processes of its
-//! own, and a table of what was run. `cargo xtask instructions` compares the [`instructions`] that
-//! the operations take with a record of them, and `cargo xtask bench` measures, see [`bench`].
+//! own, and a table of what was run. `cargo xtask mutants` has every tool look for every seeded bug,
+//! see [`mutants`]. `cargo xtask instructions` compares the [`instructions`] that the operations take
+//! with a record of them, and `cargo xtask bench` measures, see [`bench`].
 //!
 //! A check is one value in [`checks`]. It passes if all its commands succeed within their limits
 //! and its output tells how much was done, which must not be nothing: a tool that is missing, or
@@ -12,6 +13,7 @@ mod bench;
 mod checks;
 mod fuzz;
 mod instructions;
+mod mutants;
 mod process;
 mod table;
 
@@ -24,21 +26,29 @@ use table::{Outcome, Row};
 
 const USAGE: &str = "\
 usage: cargo xtask verify quick|long [FILTER...]
+       cargo xtask mutants [FILTER...]
        cargo xtask instructions [--bless]
        cargo xtask bench [--quick] [--rows FILTER]
+       cargo xtask bench --check
 
 verify runs the checks of a tier, or those of them whose names contain a filter,
 and prints a table. With a filter `-NAME` the check of that name is left out.
+On two processors quick takes some ten minutes, and long some two hours.
+
+mutants has every tool look for every seeded bug, or for those whose names
+contain a filter, and prints which tool finds which. It fails if none does.
 
 instructions counts the instructions of the hot operations with valgrind, and
 fails if one takes 2 % more than benches/instructions/record.toml says, if that was
 made with the same tools. With --bless it writes that file.
 
 bench measures the registry against its peers, prints a table, and writes rows
-and plots into benches/results. With --quick it takes some minutes instead of
-hours. With --rows it measures what has FILTER in its name.
+and plots into benches/results. With --quick it takes less than five minutes
+instead of hours, and measures less: benches/README.md says what. With --rows it
+measures what has FILTER in its name. With --check it measures nothing, but looks
+at its own source: formatting, clippy, tests.
 
-What the first two run is logged in target/verify/logs.
+What the first three run is logged in target/verify/logs.
 
 Exit status: 0 all passed, 1 one failed or did not run, 2 it did not come to
 that, for a bad argument for example.
@@ -88,6 +98,7 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         ["verify", "quick", filters @ ..] => verify(Tier::Quick, filters),
         ["verify", "long", filters @ ..] => verify(Tier::Long, filters),
+        ["mutants", filters @ ..] => seed_bugs(filters),
         ["instructions"] => count_instructions(false),
         ["instructions", "--bless"] => count_instructions(true),
         ["bench", options @ ..] => measure(options),
@@ -112,6 +123,10 @@ fn main() -> ExitCode {
 
 fn count_instructions(bless: bool) -> Result<bool, String> {
     instructions::run(&Places::find()?, bless)
+}
+
+fn seed_bugs(filters: &[&str]) -> Result<bool, String> {
+    mutants::run(&Places::find()?, filters)
 }
 
 fn measure(options: &[&str]) -> Result<bool, String> {

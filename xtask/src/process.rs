@@ -1,6 +1,7 @@
 //! Runs a command with a time limit, and keeps what it prints.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -43,6 +44,11 @@ impl Step {
         self
     }
 
+    pub(crate) const fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
     /// The command as one would type it.
     pub(crate) fn show(&self, root: &Path) -> String {
         let mut line = String::new();
@@ -70,23 +76,50 @@ impl Step {
     }
 }
 
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    Exited(ExitStatus),
+    /// It was killed after so long.
+    TooLong(Duration),
+    NotRun(String),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(status) => status.fmt(f),
+            Self::TooLong(limit) => write!(f, "not done within {} s", limit.as_secs()),
+            Self::NotRun(why) => f.write_str(why),
+        }
+    }
+}
+
 /// Makes an empty log.
 pub(crate) fn fresh(log: &Path) -> Result<(), String> {
     let made = log.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| File::create(log));
     made.map(drop).map_err(|error| format!("{}: {error}", log.display()))
 }
 
-/// Runs a step, adding what it prints to the log. Returns that, and how it ended.
+/// Runs a step, adding what it prints to the log. Returns that, and what it comes to.
 pub(crate) fn run(step: &Step, places: &Places, log: &Path) -> (String, Outcome) {
+    let (output, end) = end(step, places, log);
+    let outcome = match end {
+        End::Exited(status) if status.success() => Outcome::Passed,
+        End::NotRun(why) => Outcome::NotRun(why),
+        end => Outcome::Failed(end.to_string()),
+    };
+    (output, outcome)
+}
+
+/// Runs a step, adding what it prints to the log. Returns that, and how it ended.
+pub(crate) fn end(step: &Step, places: &Places, log: &Path) -> (String, End) {
     let begin = match append(step, places, log) {
         Ok(begin) => begin,
-        Err(error) => return (String::new(), Outcome::NotRun(error)),
+        Err(error) => return (String::new(), End::NotRun(error)),
     };
-    let outcome = match start(step, log) {
-        Ok(child) => wait(child, step.limit),
-        Err(error) => Outcome::NotRun(error),
-    };
-    (read_from(log, begin).unwrap_or_default(), outcome)
+    let end = start(step, log).map_or_else(End::NotRun, |child| wait(child, step.limit));
+    (read_from(log, begin).unwrap_or_default(), end)
 }
 
 /// Writes the command into the log. Returns where its output begins.
@@ -136,24 +169,20 @@ pub(crate) fn command(step: &Step) -> Command {
     command
 }
 
-fn wait(mut child: Child, limit: Duration) -> Outcome {
+fn wait(mut child: Child, limit: Duration) -> End {
     let begun = Instant::now();
     loop {
         match child.try_wait() {
-            Ok(Some(status)) => return judge(status),
+            Ok(Some(status)) => return End::Exited(status),
             Ok(None) if begun.elapsed() < limit => thread::sleep(Duration::from_millis(50)),
             Ok(None) => {
                 kill(&mut child);
                 let _ = child.wait();
-                return Outcome::Failed(format!("not done within {} s", limit.as_secs()));
+                return End::TooLong(limit);
             }
-            Err(error) => return Outcome::Failed(error.to_string()),
+            Err(error) => return End::NotRun(error.to_string()),
         }
     }
-}
-
-fn judge(status: ExitStatus) -> Outcome {
-    if status.success() { Outcome::Passed } else { Outcome::Failed(status.to_string()) }
 }
 
 /// Kills a process and all that it has started: cargo's death alone would leave the tests running.

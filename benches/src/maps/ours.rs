@@ -4,6 +4,7 @@ use process_registry::{Child, Decision, Node, Pinned, Registry};
 
 use super::{Lookup, Map, Read};
 use crate::keys::Key;
+use crate::pages::builder;
 use crate::payload::Payload;
 
 const NODE: Node = Node::from_static("node-a");
@@ -29,7 +30,7 @@ pub struct Bound<K: Key>(Registry<u64, u64, (), K>);
 pub struct Unbound<K: Key>(Registry<u64, u64, (), K>);
 
 fn filled<K: Key>(capacity: usize) -> Registry<u64, u64, (), K> {
-    Registry::builder(NODE).capacity(capacity).build()
+    builder(NODE).capacity(capacity).build()
 }
 
 impl<K: Key> Lookup<K> for Bound<K> {

@@ -4,6 +4,9 @@ use process_registry::{Child, ChildId, Node, Pinned, Registry, Tag};
 
 use super::hand_built::{HandBuilt, Reads};
 use super::record::{Pid, Spec};
+use crate::pages::builder;
+
+const LOCAL: Node = Node::from_static("local");
 
 /// The registry through its public face. It lacks none of what the others say they lack.
 #[derive(Debug)]
@@ -17,7 +20,7 @@ impl HandBuilt for Ours {
     type Reader<'r> = Pinned<'r, Spec, Pid>;
 
     fn with_capacity(entries: usize) -> Self {
-        Self(Registry::builder("local").capacity(entries).build())
+        Self(builder(LOCAL).capacity(entries).build())
     }
 
     #[inline]

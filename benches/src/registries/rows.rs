@@ -56,6 +56,9 @@ const ROWS: [Row; 11] = [
     row(Work::Purge, 1, Some(2.0)),
 ];
 
+/// Against whom a quick run measures.
+const CONTENDERS: [&str; 3] = [Dash::NAME, Scc::NAME, OneLock::NAME];
+
 impl Row {
     /// Queries are counted by the member, all else by the operation.
     fn case(&self) -> Case {
@@ -71,6 +74,7 @@ impl Row {
         Case {
             threads: self.threads,
             quick: true,
+            contenders: &CONTENDERS,
             bar: self.bar,
             ..Case::new("registries", name, ChildId::NAME)
         }

@@ -23,7 +23,7 @@ use fastrand::Rng;
 use process_registry::ChildId;
 
 use crate::keys::{Key, numbered};
-use crate::maps::{Bound, Lookup, Map, Unbound, Visit, visit};
+use crate::maps::{Bound, Lookup, Map, PAPAYA, SCC_INDEX, SCC_MAP, Unbound, Visit, visit};
 use crate::payload::Payload;
 use crate::report::Role;
 use crate::run::{Case, Run};
@@ -36,6 +36,9 @@ enum Operation {
     Remove,
     Update,
 }
+
+/// Against whom a quick run measures.
+const CONTENDERS: [&str; 3] = [PAPAYA, SCC_INDEX, SCC_MAP];
 
 /// How often each operation comes, of so many in a deck.
 const DECK: usize = 200;
@@ -132,6 +135,7 @@ fn against_all<K: Key, O: Map<K>>(
     let threads = setting.threads;
     let mut case = Case::new("mix", format!("{name}{variant}"), K::NAME);
     case.threads = threads;
+    case.contenders = &CONTENDERS;
     (case.quick, case.bar) = match (name, threads) {
         ("read heavy" | "registry churn", 2 | 8) => (variant.is_empty(), Some(1.1)),
         ("exchange", 2) => (true, Some(1.0)),

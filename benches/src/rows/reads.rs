@@ -8,7 +8,7 @@ use process_registry::ChildId;
 use super::batch;
 use super::lookup::{self, Lookups, Volume};
 use crate::keys::{Key, numbered};
-use crate::maps::{Bound, Lookup, Map, Visit, visit};
+use crate::maps::{Bound, HASHBROWN, Lookup, Map, PAPAYA, RWLOCK, SCC_INDEX, Visit, visit};
 use crate::report::Role;
 use crate::run::{Case, Run};
 
@@ -86,7 +86,7 @@ impl<K: Key> Reads<'_, K> {
             }
             let ours = ours.get_or_insert_with(|| Filled::new(*size));
             let peer = peer.get_or_insert_with(|| M::filled(*size, &ours.present));
-            compare(run, (case, *work), Volume::of(*size), ours, (peer, role))?;
+            compare(run, (case, *work), Volume::of(*size, run.quick()), ours, (peer, role))?;
         }
         Ok(())
     }
@@ -148,6 +148,11 @@ fn cases(size: usize, keys: &'static str, huge_pages: bool) -> Vec<(Case, Work)>
     cases
 }
 
+/// Against whom a quick run looks up single keys.
+const CONTENDERS: [&str; 3] = [PAPAYA, SCC_INDEX, RWLOCK];
+/// Against whom batches, the limit among them, since there is a bar for it.
+const BATCH_CONTENDERS: [&str; 3] = [PAPAYA, RWLOCK, HASHBROWN];
+
 const MILLION: usize = 1_000_000;
 const TEN_MILLION: usize = 10 * MILLION;
 
@@ -162,6 +167,7 @@ fn single(size: usize, keys: &'static str, lookups: Lookups, huge_pages: bool) -
     let mut case = Case::new("lookup", format!("{found} {} ({pin})", named(size)), keys);
     case.threads = threads;
     let strings = keys == ChildId::NAME;
+    case.contenders = &CONTENDERS;
     case.quick = match (size, hit, reused) {
         (MILLION, true, true) => strings || threads == 1,
         (MILLION, ..) => strings && threads == 2,
@@ -184,6 +190,7 @@ fn batched(size: usize, keys: &'static str, batch: usize) -> Case {
     let mut case = Case::new("get_many", format!("{batch} at {}", named(size)), keys);
     if (size, batch) == (MILLION, 16) {
         case.quick = keys == ChildId::NAME;
+        case.contenders = &BATCH_CONTENDERS;
         case.bar = Some(3.0);
         case.limit_bar = Some(2.5);
     }

@@ -61,6 +61,19 @@ struct Job {
     catch: Option<Catch>,
 }
 
+impl Job {
+    /// What has to find a seeded bug.
+    fn of(catch: &Catch) -> Self {
+        let Catch { model, loads, bound, .. } = *catch;
+        Job { model, loads, bound, catch: Some(*catch) }
+    }
+
+    /// The bug that is switched on, if any.
+    fn mutant(&self) -> &'static str {
+        self.catch.map_or("", |catch| catch.mutant)
+    }
+}
+
 static EXECUTIONS: AtomicUsize = AtomicUsize::new(0);
 
 /// What one execution of a model does: `operations` at once on `toys`, the first of them on this
@@ -158,20 +171,68 @@ fn explore(run: impl Fn() + Send + Sync + 'static, _bound: usize) -> bool {
 }
 
 /// What a process said: executions, message, and whether it ended well.
-fn parent(job: &Job) -> (String, String, Option<i32>, Duration) {
+fn parent(job: &Job, mutant: &str) -> (String, String, Option<i32>, Duration) {
     let start = Instant::now();
-    let mutant = job.catch.map_or("", |catch| catch.mutant);
-    let output = Command::new(std::env::current_exe().expect("our own name"))
+    let mut command = Command::new(std::env::current_exe().expect("our own name"));
+    command
         .args(["--child", job.model, &format!("{:?}", job.loads), &job.bound.to_string(), mutant])
         .env("SHUTTLE_SILENCE_WARNINGS", "1")
-        .envs(std::env::args().any(|argument| argument == "--long").then_some(("MODELS_LONG", "1")))
-        .stderr(Stdio::null())
-        .output()
-        .expect("a process");
+        .stderr(Stdio::null());
+    if job.catch.is_some() {
+        // A bug is found within the bound that is known, and perhaps not within another.
+        command.env_remove("LOOM_MAX_PREEMPTIONS").env_remove("LOOM_MAX_DURATION");
+    } else if std::env::args().any(|argument| argument == "--long") {
+        command.env("MODELS_LONG", "1");
+    }
+    let output = command.output().expect("a process");
     let said = String::from_utf8_lossy(&output.stdout);
     let last = said.lines().last().unwrap_or("0 nothing").to_string();
     let (executions, message) = last.split_once(' ').unwrap_or(("0", &last));
     (executions.to_string(), message.to_string(), output.status.code(), start.elapsed())
+}
+
+/// The processes of a model: in each of its modes with these bounds, or for shuttle, which knows
+/// neither, one.
+fn jobs_of(model: &Model, bounds: [usize; 3]) -> impl Iterator<Item = Job> {
+    let name = model.name;
+    let loom = cfg!(process_registry_loom);
+    let modes = [Loads::Written, Loads::Rmw, Loads::Bare].into_iter().zip(bounds);
+    let modes = modes
+        .filter(move |(loads, bound)| if loom { *bound > 0 } else { *loads == Loads::Written });
+    modes.map(move |(loads, bound)| Job { model: name, loads, bound, catch: None })
+}
+
+/// Looks for a seeded bug with one model after the other, beginning with those that are known to
+/// find it, and ends the process: with 42 at the first failure, with 0 if there is none.
+fn hunt(models: &[Model], catches: &[Catch], mutant: &str) -> ! {
+    if __model::mutants().iter().all(|name| name != mutant) {
+        eprintln!("there is no {mutant}");
+        std::process::exit(2);
+    }
+    let known: Vec<_> = catches.iter().filter(|catch| catch.mutant == mutant).collect();
+    let is_known = |model: &&Model| known.iter().any(|catch| catch.model == model.name);
+    let (first, others): (Vec<_>, Vec<_>) = models.iter().partition(is_known);
+    let loom = cfg!(process_registry_loom);
+    let mut jobs: Vec<_> = known.iter().filter(|_| loom).map(|catch| Job::of(catch)).collect();
+    for model in first.into_iter().filter(|_| !loom).chain(others) {
+        jobs.extend(jobs_of(model, [model.bound, model.bound_rmw, model.bound_bare]));
+    }
+    let mut total = 0;
+    for job in jobs {
+        let (executions, message, code, time) = parent(&job, mutant);
+        let Job { model, loads, bound, .. } = job;
+        let seconds = time.as_secs_f32();
+        println!(
+            "{model}, {loads:?} loads, bound {bound}: {executions} executions, {seconds:.1} s: {message}"
+        );
+        total += executions.parse::<u64>().unwrap_or(0);
+        if code != Some(0) {
+            // What dies without a word ends as a shell would tell it.
+            std::process::exit(code.unwrap_or(134));
+        }
+    }
+    println!("{mutant} is not found in {total} executions");
+    std::process::exit(0);
 }
 
 /// Runs what the arguments ask for, and ends the process.
@@ -189,44 +250,36 @@ pub fn main(models: &[Model], catches: &[Catch]) -> ! {
         let model = find(name).expect("a model");
         child(model, loads, bound.parse().expect("a number"), mutant);
     }
+    match &arguments[..] {
+        [flag] if flag == "--mutants" => {
+            __model::mutants().iter().for_each(|mutant| println!("{mutant}"));
+            std::process::exit(0);
+        }
+        [flag, mutant] if flag == "--hunt" => hunt(models, catches, mutant),
+        _ => {}
+    }
+    for mutant in __model::mutants() {
+        assert!(catches.iter().any(|catch| catch.mutant == mutant), "nothing finds {mutant}");
+    }
     let long = arguments.iter().any(|argument| argument == "--long");
     let wanted: Vec<_> = arguments.iter().filter(|a| !a.starts_with('-')).collect();
     let loom = cfg!(process_registry_loom);
     let mut jobs = Vec::new();
     for model in models {
-        let Model { bound, bound_rmw, bound_bare, .. } = *model;
-        let (bound, bound_rmw, bound_bare) =
-            if long { (3, 3, 3) } else { (bound, bound_rmw, bound_bare) };
-        let job = |loads, bound| Job { model: model.name, loads, bound, catch: None };
-        if bound > 0 {
-            jobs.push(job(Loads::Written, bound));
-        }
-        if bound_rmw > 0 && loom {
-            jobs.push(job(Loads::Rmw, bound_rmw));
-        }
-        if bound_bare > 0 && loom {
-            jobs.push(job(Loads::Bare, bound_bare));
-        }
+        let bounds = [model.bound, model.bound_rmw, model.bound_bare];
+        jobs.extend(jobs_of(model, if long { [3; 3] } else { bounds }));
     }
-    if loom {
-        for catch in catches {
-            assert!(find(catch.model).is_some(), "no model {}", catch.model);
-            jobs.push(Job {
-                model: catch.model,
-                loads: catch.loads,
-                bound: catch.bound,
-                catch: Some(*catch),
-            });
-        }
+    for catch in catches.iter().filter(|_| loom) {
+        assert!(find(catch.model).is_some(), "no model {}", catch.model);
+        jobs.push(Job::of(catch));
     }
     jobs.retain(|job| {
-        let mutant = job.catch.map_or("", |catch| catch.mutant);
-        wanted.is_empty() || wanted.iter().any(|w| job.model.contains(*w) || mutant.contains(*w))
+        let is_wanted = |w: &&String| job.model.contains(*w) || job.mutant().contains(*w);
+        wanted.is_empty() || wanted.iter().any(is_wanted)
     });
     if arguments.iter().any(|argument| argument == "--list") {
         for job in &jobs {
-            let mutant = job.catch.map_or("", |catch| catch.mutant);
-            println!("{} {:?} {mutant}", job.model, job.loads);
+            println!("{} {:?} {}", job.model, job.loads, job.mutant());
         }
         std::process::exit(0);
     }
@@ -236,7 +289,7 @@ pub fn main(models: &[Model], catches: &[Catch]) -> ! {
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let (executions, message, code, time) = parent(job);
+                    let (executions, message, code, time) = parent(job, job.mutant());
                     // Out of time is no failure where time is all that ends a search.
                     let (good, what) = match job.catch {
                         None => (code == Some(0) || long && code == Some(43), String::new()),

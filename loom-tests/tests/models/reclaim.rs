@@ -97,6 +97,23 @@ pub fn one_shelf() {
     end(toys);
 }
 
+/// A shelf with a batch on it goes from the thread that sealed it to one that only frees.
+pub fn shelf_handed_on() {
+    let (toys, [removed, _]) = at_once(
+        one_bucket(&[(A, 1)]),
+        [
+            |t| t.remove(A),
+            |t| {
+                t.reclaim();
+                None
+            },
+        ],
+    );
+    assert_eq!(removed, Some(1));
+    check(&toys, &[], &[]);
+    end(toys);
+}
+
 /// `collect` against a writer that retires.
 pub fn collect_remove() {
     let (toys, _) = at_once(

@@ -21,6 +21,21 @@ pub fn two_bring_a_set() {
     end(toys);
 }
 
+/// The set that one brings is killed by another's, which goes before it comes again from another
+/// block: its first member leaves by way of where it is then.
+pub fn moved_set() {
+    let (toys, _) = at_once(
+        tagged(&[]),
+        [|t| t.insert(A, 1, &["x"]), |t| t.insert(C, 2, &["x"]) && t.remove(C) == Some(2)],
+    );
+    check(&toys, &[(1, 1)], &[("x", &[1])]);
+    // The block that it has moved out of, too.
+    toys.collect();
+    assert_eq!(toys.remove(A), Some(1));
+    check(&toys, &[], &[("x", &[])]);
+    end(toys);
+}
+
 /// The last member leaves while another joins: the closing of a set that is being claimed.
 pub fn last_leaves_one_joins() {
     let (toys, _) = at_once(

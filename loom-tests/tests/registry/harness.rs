@@ -35,6 +35,9 @@ const DEPTH: usize = 3;
 const HUNT: usize = 5_000;
 const SEED: u64 = 42;
 
+/// The same for each of all scenarios where none is known to find it.
+const SEARCH: usize = 500;
+
 /// Schedules of each kind for a scenario, unless `SHUTTLE_SCHEDULES` says otherwise.
 const SCHEDULES: usize = 1_000;
 
@@ -69,19 +72,17 @@ fn switch_on(mutant: &str) {
     assert!(mutant.is_empty() || __model::set_mutant(mutant), "no mutant {mutant}");
 }
 
-fn child(run: fn(), mutant: &str) -> ! {
+fn child(run: fn(), mutant: &str, schedules: usize) -> ! {
     fail_at_once();
     switch_on(mutant);
     if mutant.is_empty() {
-        let schedules = std::env::var("SHUTTLE_SCHEDULES").ok().and_then(|n| n.parse().ok());
-        let schedules = schedules.unwrap_or(SCHEDULES);
         Runner::new(RandomScheduler::new(schedules), config()).run(counted(run));
         Runner::new(PctScheduler::new(DEPTH, schedules), config()).run(counted(run));
     } else {
         // PCT first: what one preemption at the right place shows, it finds at once.
-        let pct = PctScheduler::new_from_seed(SEED, DEPTH, HUNT);
+        let pct = PctScheduler::new_from_seed(SEED, DEPTH, schedules);
         Runner::new(pct, config()).run(counted(run));
-        let random = RandomScheduler::new_from_seed(SEED, HUNT);
+        let random = RandomScheduler::new_from_seed(SEED, schedules);
         Runner::new(random, config()).run(counted(run));
     }
     println!("{} ok", EXECUTIONS.load(Ordering::Relaxed));
@@ -98,10 +99,10 @@ struct Report {
     stderr: String,
 }
 
-fn parent(scenario: &str, mutant: &str) -> Report {
+fn parent(scenario: &str, mutant: &str, schedules: usize) -> Report {
     let start = Instant::now();
     let output = Command::new(std::env::current_exe().expect("our own name"))
-        .args(["--child", scenario, mutant])
+        .args(["--child", scenario, mutant, &schedules.to_string()])
         .stdin(Stdio::null())
         .output()
         .expect("a process");
@@ -119,7 +120,13 @@ fn parent(scenario: &str, mutant: &str) -> Report {
 
 /// Runs one and says how it went; returns whether it went well.
 fn run(scenario: &str, catch: Option<Catch>) -> bool {
-    let report = parent(scenario, catch.map_or("", |catch| catch.mutant));
+    let report = match catch {
+        None => {
+            let schedules = std::env::var("SHUTTLE_SCHEDULES").ok().and_then(|n| n.parse().ok());
+            parent(scenario, "", schedules.unwrap_or(SCHEDULES))
+        }
+        Some(catch) => parent(scenario, catch.mutant, HUNT),
+    };
     let Report { executions, message, code, time, stderr } = report;
     let (good, what) = match catch {
         None => (code == Some(0), String::new()),
@@ -138,6 +145,31 @@ fn run(scenario: &str, catch: Option<Catch>) -> bool {
     good
 }
 
+/// Looks for a seeded bug with the scenario that is known to find it or, if there is none, with one
+/// after the other, and ends the process: with 42 at the first failure, with 0 if there is none.
+fn hunt(scenarios: &[Scenario], catches: &[Catch], mutant: &str) -> ! {
+    if __model::mutants().iter().all(|name| name != mutant) {
+        eprintln!("there is no {mutant}");
+        std::process::exit(2);
+    }
+    let known = catches.iter().find(|catch| catch.mutant == mutant);
+    let jobs: Vec<_> = match known {
+        Some(catch) => vec![(catch.scenario, HUNT)],
+        None => scenarios.iter().map(|scenario| (scenario.name, SEARCH)).collect(),
+    };
+    for (scenario, schedules) in jobs {
+        let Report { executions, message, code, time, .. } = parent(scenario, mutant, schedules);
+        let seconds = time.as_secs_f32();
+        println!("{scenario}: {executions} executions, {seconds:.1} s: {message}");
+        if code != Some(0) {
+            // What dies without a word ends as a shell would tell it.
+            std::process::exit(code.unwrap_or(134));
+        }
+    }
+    println!("{mutant} is not found");
+    std::process::exit(0);
+}
+
 /// Runs what the arguments ask for, and ends the process.
 pub fn main(scenarios: &[Scenario], catches: &[Catch]) -> ! {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -146,7 +178,10 @@ pub fn main(scenarios: &[Scenario], catches: &[Catch]) -> ! {
         found.unwrap_or_else(|| panic!("no scenario {name}")).run
     };
     match &arguments[..] {
-        [flag, name, mutant] if flag == "--child" => child(find(name), mutant),
+        [flag, name, mutant, schedules] if flag == "--child" => {
+            child(find(name), mutant, schedules.parse().expect("a number"))
+        }
+        [flag, mutant] if flag == "--hunt" => hunt(scenarios, catches, mutant),
         [flag, name, mutant @ ..] if flag == "--replay" => {
             let schedule = std::env::var("SHUTTLE_REPLAY").expect("a schedule in SHUTTLE_REPLAY");
             switch_on(mutant.first().map_or("", String::as_str));
