@@ -13,7 +13,7 @@ use crate::hooks::{HookKey, Hooks};
 use crate::name::Node;
 use crate::state::Registry;
 use crate::sync::Guard;
-use crate::write::{Applied, NewEntry, Plan, Step, tell};
+use crate::write::{Applied, NewEntry, Step, tell};
 
 /// What the closure of [`compute`](crate::Registry::compute) wants done.
 ///
@@ -109,18 +109,18 @@ where
         Q: Hash + Equivalent<K> + ?Sized,
     {
         let mut answer = Err(UpdateError::NoChild);
-        let edited = self.edit(id, rebound.is_some(), |current, _| {
+        let edited = self.edit(id, rebound.is_some(), |hash, current, _| {
             let Some(current) = current.filter(|entry| wanted(entry)) else {
                 answer = Err(UpdateError::NoChild);
-                return Plan::Leave;
+                return Step::Leave(None);
             };
             let mut child = current.body().to_child();
             answer = change(&mut child).map_err(UpdateError::Failed);
             if answer.is_err() {
-                return Plan::Leave;
+                return Step::Leave(None);
             }
             let body = Body::next(current.body(), child, &self.clock);
-            Plan::Put(current.id().clone(), body)
+            Step::Put(self.store.draft(hash, current.id().clone(), body))
         });
         self.conclude(|| {
             if let (Some((node, hooks)), Some(entry)) = (rebound, &edited.after) {

@@ -12,7 +12,7 @@ use crate::entry::Body;
 use crate::hooks::{HookKey, Hooks};
 use crate::query::bound;
 use crate::state::Registry;
-use crate::write::{Plan, tell};
+use crate::write::{Step, tell};
 
 impl<S, P, M, K, H> Registry<S, P, M, K, H>
 where
@@ -36,8 +36,9 @@ where
         let mut kept = 0;
         let mut first = Some(Body::first(child, None, &self.clock));
         let deadline = first.as_ref().map_or(Moment::NEVER, |first| first.deadline);
-        let edited = self.edit(&id, hooks.is_some(), |current, spare| {
+        let edited = self.edit(&id, hooks.is_some(), |hash, current, spare| {
             // What was given is moved from attempt to attempt; only what was merged into it goes.
+            let spare = spare.map(|draft| draft.into_parts().1);
             let Some(mut given) = first.take().or(spare) else {
                 unreachable!("a body that is not published comes back");
             };
@@ -48,7 +49,7 @@ where
                 news.resize(given.bindings.len(), true);
                 given.deadline = deadline;
                 given.version = 1;
-                return Plan::Put(id.clone(), given);
+                return Step::Put(self.store.draft(hash, id.clone(), given));
             };
 
             news.extend(
@@ -58,7 +59,7 @@ where
                     .map(|(node, pid)| live.pid_on(node).is_none_or(|known| !same(known, pid))),
             );
             if live.bindings().len() == news.len() && !news.contains(&true) {
-                return Plan::Leave;
+                return Step::Leave(None);
             }
             let others = live
                 .bindings()
@@ -74,7 +75,7 @@ where
                 version: live.version() + 1,
                 ..given
             };
-            Plan::Put(id.clone(), body)
+            Step::Put(self.store.draft(hash, id.clone(), body))
         });
         self.conclude(|| {
             let Some(entry) = &edited.after else { return };
@@ -96,13 +97,13 @@ where
         T: AsRef<str>,
     {
         let mut gone = Bindings::new();
-        let edited = self.edit(id, hooks.is_some(), |current, _| {
+        let edited = self.edit(id, hooks.is_some(), |hash, current, _| {
             let Some(live) = current.filter(|entry| bound(entry)) else {
-                return Plan::Leave;
+                return Step::Leave(None);
             };
             let named = |node: &str| nodes.iter().any(|name| name.as_ref() == node);
             if !live.bindings().iter().any(|(node, _)| named(node)) {
-                return Plan::Leave;
+                return Step::Leave(None);
             }
             // One clone of each: those that stay go into the next version, the others to the handlers.
             let mut rest = Bindings::new();
@@ -118,7 +119,7 @@ where
             if body.bindings.is_empty() {
                 body.deadline = self.clock.now().saturating_add(self.tombstone_ttl);
             }
-            Plan::Put(live.id().clone(), body)
+            Step::Put(self.store.draft(hash, live.id().clone(), body))
         });
         self.conclude(|| {
             if let Some(entry) = &edited.after {

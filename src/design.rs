@@ -186,11 +186,11 @@
 //! when the epoch has passed, and one for each `OwnedEntry`; whoever gives up the last one drops the
 //! entry.
 //!
-//! The state for that is a *shelf* that a writer swaps out of its stripe's slot, has for itself, and
-//! puts back. Two bits of the slot's word say whether it is worth while. One that has something to
-//! retire and finds its slot empty takes another that is idle, or starts one: nobody waits,
-//! there are no more shelves than were at work at once, and a destructor may call the registry
-//! again. A destructor that writes retires, but frees nothing in its turn.
+//! The state for that is a *shelf*. A writer makes its stripe's slot busy by a compare-and-swap, has
+//! the shelf for itself, and lets go of it by a store. Two bits of the slot's word say whether it is
+//! worth while. One that has something to retire and finds its slot busy takes another that is idle,
+//! or makes one more: nobody waits, no more are made than were at work at once, and a destructor may
+//! call the registry again. A destructor that writes retires, but frees nothing in its turn.
 //!
 //! User code runs unpinned where it may be slow: the closure of `update`, handlers, destructors, the
 //! clones that make a new version. Under a pin run `Hash` and `Eq` of ids, predicates, the closure
@@ -217,7 +217,7 @@
 //! | I10 | The value of an entry that was never committed is touched by its inserter only. | readers ignore PENDING; rivals compare keys | `TakePending`: `lookup_insert_insert` |
 //! | I11 | The count of an entry is not zero while a pin from before its unlinking or an owner is left. | the index's own count is given up by limbo only | `CountAfterZero`: `own_own` |
 //! | I12 | A member's place is claimed from before its entry is published until after it is unpublished, and a claim keeps its chunk and its set open. The chunk names the set's block. | `operation`; one word of each decides between a claim and the end; `placed`, before anybody else can reach the set | `LateHash`: `query_after_lookup`; `FreeSlotEarly`: `replace_remove_tagged`; `ClaimClosed`: `last_leaves_one_joins`; `StaleSetPointer`: `moved_set` |
-//! | I13 | What is not published yet, or was swapped out whole, is touched by its one owner only; what is published is written through atomics only. What is unlinked is retired once, by the winner of the exchange that unlinked it, or by its inserter if it was never committed; and freed once. | drafts, rooms and shelves in hand, which alone lend `&mut` and cannot be copied; one exchange has one winner | `lookup_remove_free`, `one_shelf`: canaries tell what is freed twice, and what is lost; `no_note_is_lost_between_threads`; address sanitizer |
+//! | I13 | What is not published yet, or was taken whole, is touched by its one owner only; what is published is written through atomics only. What is unlinked is retired once, by the winner of the exchange that unlinked it, or by its inserter if it was never committed; and freed once. | drafts, rooms and shelves in hand, which alone lend `&mut` and cannot be copied; one exchange has one winner | `lookup_remove_free`, `one_shelf`: canaries tell what is freed twice, and what is lost; `no_note_is_lost_between_threads`; address sanitizer |
 //! | I14 | What is allocated has one layout from then until it is freed, in which zeros are fresh buckets. An index into it is masked or checked against its size, or handed out for it. Segments are freed with the table or the array that they belong to, flags never. | `Table::layout`, `Chunk::layout`, `place` of an arena and of an array | `a_table_packs_into_a_word`, `overflow_buckets_have_places_of_their_own`, `every_index_has_a_place_of_its_own`; address sanitizer |
 //! | I15 | What is freed is freed by the pointer that it was allocated as, and with that layout. | `origin` of an element and of a table, `pages` of a table; tagging by `map_addr`; the number of a segment, the index in the head of a chunk | the address: `a_table_packs_into_a_word`, address sanitizer, memcheck; the size: `memory_comes_back`; the provenance: no test |
 //!

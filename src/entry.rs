@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use smol_str::SmolStr;
 
-use crate::child::{Bindings, Child, Lifetime, Pids, Tags};
+use crate::child::{Bindings, Child, Lifetime, Pids, Tags, copy};
 use crate::clock::{Clock, Moment};
 use crate::name::{ChildId, Node, Tag};
 use crate::raw::{Block, Counted, Dim, Element, PinnedRef};
@@ -96,7 +96,7 @@ impl<S, P, M> Body<S, P, M> {
     {
         Child {
             spec: self.spec.clone(),
-            bindings: self.bindings.clone(),
+            bindings: copy(&self.bindings),
             tags: self.tags.clone(),
             metadata: self.metadata.clone(),
             lifetime: Lifetime::Keep,
@@ -161,6 +161,13 @@ impl<S, P, M, K> Element for Entry<S, P, M, K> {
             body.tags.iter().for_each(|tag| each(TAGS, tag.name()));
             body.bindings.iter().for_each(|(node, _)| each(NODES, node.name()));
         }
+    }
+
+    fn same_names(one: &Body<S, P, M>, other: &Body<S, P, M>) -> bool {
+        let mut bindings = one.bindings.iter().zip(&other.bindings);
+        one.tags == other.tags
+            && one.bindings.len() == other.bindings.len()
+            && bindings.all(|((node, _), (other, _))| node == other)
     }
 
     fn is_live(body: &Body<S, P, M>) -> bool {

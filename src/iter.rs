@@ -85,7 +85,9 @@ entries!(Iter);
 #[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct ByTag<'g, S, P, M = (), K = ChildId> {
     scan: Scan<'g, S, P, M, K>,
-    /// The tags that are asked for besides the one whose set is scanned.
+    /// The tag whose set is scanned, if it has one.
+    tag: Option<&'g SmolStr>,
+    /// The tags that are asked for besides that.
     others: Others<'g>,
 }
 
@@ -94,14 +96,18 @@ type Others<'g> = SmallVec<[&'g SmolStr; 3]>;
 
 impl<'g, S, P, M, K> ByTag<'g, S, P, M, K> {
     pub(crate) fn one(view: View<'g, S, P, M, K>, tag: &str) -> Self {
-        Self { scan: view.members(TAGS, tag), others: Others::new() }
+        Self::of(view.members(TAGS, tag), Others::new())
+    }
+
+    fn of(scan: Scan<'g, S, P, M, K>, others: Others<'g>) -> Self {
+        Self { tag: scan.name(), scan, others }
     }
 
     /// Scans the smallest of the sets and asks each entry for the other tags; without any tag everything.
     pub(crate) fn all(view: View<'g, S, P, M, K>, tags: &[&str]) -> Self {
         let smallest = (0..tags.len()).min_by_key(|at| view.member_count(TAGS, tags[*at]));
         let Some(smallest) = smallest else {
-            return Self { scan: view.walk(), others: Others::new() };
+            return Self::of(view.walk(), Others::new());
         };
         let mut others = Others::new();
         for (at, tag) in tags.iter().enumerate() {
@@ -109,12 +115,12 @@ impl<'g, S, P, M, K> ByTag<'g, S, P, M, K> {
                 let scan = view.members(TAGS, tag);
                 let Some(name) = scan.name() else {
                     // Nothing carries this one, so nothing carries all of them.
-                    return Self { scan, others: Others::new() };
+                    return Self::of(scan, Others::new());
                 };
                 others.push(name);
             }
         }
-        Self { scan: view.members(TAGS, tags[smallest]), others }
+        Self::of(view.members(TAGS, tags[smallest]), others)
     }
 }
 
@@ -122,7 +128,7 @@ impl<'g, S, P, M, K: Eq> Iterator for ByTag<'g, S, P, M, K> {
     type Item = &'g Entry<S, P, M, K>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (tag, others) = (self.scan.name(), &self.others);
+        let (tag, others) = (self.tag, &self.others);
         self.scan.next(
             |entry| bound(entry) && others.iter().all(|tag| entry.has_tag(tag)),
             |entry| tag.is_none_or(|tag| entry.has_tag(tag)),
@@ -151,11 +157,14 @@ entries!(ByTag);
 #[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct ByNode<'g, S, P, M = (), K = ChildId> {
     scan: Scan<'g, S, P, M, K>,
+    /// The node, if anything has been bound to it.
+    node: Option<&'g SmolStr>,
 }
 
 impl<'g, S, P, M, K> ByNode<'g, S, P, M, K> {
     pub(crate) fn new(view: View<'g, S, P, M, K>, node: &str) -> Self {
-        Self { scan: view.members(NODES, node) }
+        let scan = view.members(NODES, node);
+        Self { node: scan.name(), scan }
     }
 }
 
@@ -163,7 +172,7 @@ impl<'g, S, P, M, K: Eq> Iterator for ByNode<'g, S, P, M, K> {
     type Item = &'g Entry<S, P, M, K>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let node = self.scan.name();
+        let node = self.node;
         self.scan.next(bound, |entry| node.is_some_and(|node| entry.pid_on(node).is_some()))
     }
 }

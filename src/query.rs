@@ -90,6 +90,30 @@ impl<'g, S, P, M, K> View<'g, S, P, M, K> {
         Q: Equivalent<K> + ?Sized,
     {
         let found = self.store.find(hash, move |key| id.equivalent(key), self.guard)?;
+        self.settle(found, hash, id, wanted)
+    }
+
+    /// The current entry of an id, of any kind, for who is going to read all of it.
+    pub(crate) fn find_whole<Q>(self, hash: u64, id: &Q) -> Option<&'g Entry<S, P, M, K>>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let found = self.store.find_whole(hash, move |key| id.equivalent(key), self.guard)?;
+        self.settle(found, hash, id, any)
+    }
+
+    /// What a lookup has come to.
+    #[inline]
+    fn settle<Q>(
+        self,
+        found: Found<'g, Entry<S, P, M, K>>,
+        hash: u64,
+        id: &Q,
+        wanted: impl Fn(&Entry<S, P, M, K>) -> bool,
+    ) -> Option<&'g Entry<S, P, M, K>>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
         match judge(&found, self.clock, &wanted) {
             Verdict::Take => Some(found.entry()),
             Verdict::Absent => None,
@@ -97,7 +121,7 @@ impl<'g, S, P, M, K> View<'g, S, P, M, K> {
         }
     }
 
-    /// The same once more, for as long as what is found is replaced before its deadline can be judged.
+    /// A lookup once more, for as long as what is found is replaced before its deadline can be judged.
     #[cold]
     fn find_again<Q>(
         self,
@@ -133,7 +157,7 @@ impl<'g, S, P, M, K> View<'g, S, P, M, K> {
         found.map(|found| {
             let (id, hash) = (ids[at], hashes[at]);
             at += 1;
-            self.settle(found?, hash, id)
+            self.settle(found?, hash, id, bound)
         })
     }
 
@@ -155,25 +179,8 @@ impl<'g, S, P, M, K> View<'g, S, P, M, K> {
         ids.iter()
             .zip(hashes)
             .zip(found)
-            .map(|((id, hash), found)| self.settle(found?, hash, *id))
+            .map(|((id, hash), found)| self.settle(found?, hash, *id, bound))
             .collect()
-    }
-
-    /// What an overlapped lookup came to.
-    fn settle<Q>(
-        self,
-        found: Found<'g, Entry<S, P, M, K>>,
-        hash: u64,
-        id: &Q,
-    ) -> Option<&'g Entry<S, P, M, K>>
-    where
-        Q: Equivalent<K> + ?Sized,
-    {
-        match judge(&found, self.clock, bound) {
-            Verdict::Take => Some(found.entry()),
-            Verdict::Absent => None,
-            Verdict::Again => self.find(hash, id, bound),
-        }
     }
 
     /// A scan of everything.
@@ -258,20 +265,27 @@ impl<'g, S, P, M, K> Scan<'g, S, P, M, K> {
                 return None;
             };
             let entry = found.entry();
+            if !wanted(entry) {
+                continue;
+            }
             let met = |entry| self.ahead.iter().any(|met| ptr::eq(*met, entry));
-            match judge(&found, self.view.clock, &wanted) {
-                Verdict::Take if !met(entry) => return Some(Met::Current(entry)),
-                Verdict::Absent if wanted(entry) => return Some(Met::Expired(entry)),
-                Verdict::Take | Verdict::Absent => {}
+            match judge(&found, self.view.clock, any) {
+                Verdict::Take if met(entry) => {}
+                Verdict::Take => return Some(Met::Current(entry)),
+                Verdict::Absent => return Some(Met::Expired(entry)),
                 Verdict::Again => {
                     let hash = entry.block().hash();
                     let fits = |entry: &_| wanted(entry) && carries(entry);
-                    let Some(entry) = self.view.find(hash, &Key(entry.id()), fits) else {
-                        continue;
-                    };
-                    if !met(entry) {
-                        self.ahead.push(entry);
-                        return Some(Met::Current(entry));
+                    match self.view.find(hash, &Key(entry.id()), fits) {
+                        Some(entry) if !met(entry) => {
+                            self.ahead.push(entry);
+                            return Some(Met::Current(entry));
+                        }
+                        // Nobody has renewed it, a migration has moved it.
+                        None if entry.is_expired(self.view.clock) => {
+                            return Some(Met::Expired(entry));
+                        }
+                        _ => {}
                     }
                 }
             }

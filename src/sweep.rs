@@ -11,7 +11,7 @@ use crate::query::{Met, any};
 use crate::raw::Element;
 use crate::state::Registry;
 use crate::sync::Guard;
-use crate::write::{Plan, Step};
+use crate::write::Step;
 
 /// How many members ahead of the one at hand have their lines on the way.
 const AHEAD: usize = 8;
@@ -120,16 +120,17 @@ where
                 self.conclude(|| {});
                 continue;
             }
-            let edited = self.edit(member.id(), false, |current, _| {
+            let edited = self.edit(member.id(), false, |hash, current, _| {
                 let Some(current) = current.filter(|entry| entry.pid_on(node).is_some()) else {
-                    return Plan::Leave;
+                    return Step::Leave(None);
                 };
                 let others = current.bindings().iter().filter(|(bound, _)| *bound != node);
                 let rest: Bindings<P> = others.cloned().collect();
                 if rest.is_empty() {
-                    Plan::Remove
+                    Step::Remove
                 } else {
-                    Plan::Put(current.id().clone(), current.body().rebound(rest))
+                    let body = current.body().rebound(rest);
+                    Step::Put(self.store.draft(hash, current.id().clone(), body))
                 }
             });
             if edited.written {

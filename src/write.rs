@@ -25,7 +25,6 @@ use crate::entry::{Body, Entry, OwnedEntry};
 use crate::expiry::{Deadlines, Due};
 use crate::hooks::{Event, HookKey, Hooks};
 use crate::name::Node;
-use crate::query::any;
 use crate::raw::{Draft, Held};
 use crate::state::Registry;
 use crate::sync::Guard;
@@ -55,13 +54,6 @@ pub(crate) struct Applied<'g, S, P, M, K> {
     pub(crate) swept: Option<&'g Entry<S, P, M, K>>,
     /// The draft that was not wanted.
     pub(crate) rejected: Option<NewEntry<S, P, M, K>>,
-}
-
-/// What is to become of a child that was looked at unpinned.
-pub(crate) enum Plan<S, P, M, K> {
-    Leave,
-    Put(K, Body<S, P, M>),
-    Remove,
 }
 
 /// What came of an edit.
@@ -307,8 +299,8 @@ where
 {
     /// The loop of every write that makes a new version of an old one: `plan` looks at what is current and
     /// says what is to become of it, **unpinned**, so that nobody waits however long it takes; then the plan
-    /// is carried out if nothing has changed, and made anew if something has. `plan` is handed the body that
-    /// came to nothing.
+    /// is carried out if nothing has changed, and made anew if something has. `plan` is handed the hash of
+    /// the id, and the draft that came to nothing.
     ///
     /// The entry looked at is kept by its count, so its address is its identity. Lock-free, as
     /// [`apply`](Self::apply) is. The caller [concludes](Self::conclude) the write.
@@ -316,7 +308,11 @@ where
         &self,
         id: &Q,
         keep: bool,
-        mut plan: impl FnMut(Option<&Entry<S, P, M, K>>, Option<Body<S, P, M>>) -> Plan<S, P, M, K>,
+        mut plan: impl FnMut(
+            u64,
+            Option<&Entry<S, P, M, K>>,
+            Option<NewEntry<S, P, M, K>>,
+        ) -> Step<S, P, M, K>,
     ) -> Edited<S, P, M, K>
     where
         Q: Hash + Equivalent<K> + ?Sized,
@@ -327,14 +323,12 @@ where
             let before = {
                 self.store.prefetch(hash);
                 let guard = self.store.pin();
-                self.view(&guard).find(hash, id, any).map(Entry::share)
+                self.view(&guard).find_whole(hash, id).map(Entry::share)
             };
-            let draft = match plan(before.as_deref(), spare.take()) {
-                Plan::Leave => {
-                    return Edited { after: None, written: false };
-                }
-                Plan::Put(id, body) => Some(self.store.draft(hash, id, body)),
-                Plan::Remove => None,
+            let draft = match plan(hash, before.as_deref(), spare.take()) {
+                Step::Leave(_) => return Edited { after: None, written: false },
+                Step::Put(draft) => Some(draft),
+                Step::Remove => None,
             };
 
             let guard = self.store.pin();
@@ -360,7 +354,7 @@ where
             if written {
                 return Edited { after, written };
             }
-            spare = rejected.map(|draft| draft.into_parts().1);
+            spare = rejected;
         }
     }
 }

@@ -495,3 +495,23 @@ fn expiry_sweep_deletes_a_revived_entry() {
         assert!(left.values().all(|entry| *entry.spec() == round && entry.deadline().is_none()));
     }
 }
+
+// A removal under way moves what a walk is about to judge.
+#[test]
+fn expired_entry_outlives_the_removal_of_everything() {
+    let time = ManualClock::new();
+    for most in 1..300 {
+        let registry: Numbers = Registry::<u64, u64, u64, u64>::builder("here")
+            .hasher(Hashing::Colliding)
+            .clock(Clock::Manual(time.clone()))
+            .build();
+        for id in 0..most {
+            let child = child(id);
+            let short = id % 2 == 0;
+            registry.insert(id, if short { child.ttl(Duration::from_secs(1)) } else { child });
+        }
+        time.advance(Duration::from_secs(1));
+        registry.clear_all();
+        assert_eq!(registry.len_all(), 0, "of {most}");
+    }
+}

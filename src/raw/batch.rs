@@ -1,14 +1,11 @@
 //! Several lookups at once, so that their cache misses overlap.
 
 use super::block::{Element, element};
-use super::prefetch::prefetch;
+use super::prefetch::{LINE, prefetch};
 use super::primary::{Found, Index};
 use super::table::{Bucket, SLOTS};
 use super::word::{Slot, Word};
 use crate::sync::{Guard, MODEL};
-
-/// About the size of a cache line.
-const LINE: usize = 64;
 
 /// Where the first promising word of a lookup is.
 pub(super) struct Candidate<'g, E> {

@@ -47,6 +47,19 @@ pub(crate) trait Element: Sized {
     fn block_mut(&mut self) -> &mut Block<Self>;
     /// The names under which a value is to be found; asked when it is published.
     fn names<'v>(value: &'v Self::Value, each: &mut dyn FnMut(Dim, &'v SmolStr));
+    /// Whether two values have the same names in the same order. Asked of every replacement: most
+    /// change no name.
+    fn same_names(one: &Self::Value, other: &Self::Value) -> bool {
+        let mut names: SmallVec<[(Dim, &SmolStr); 4]> = SmallVec::new();
+        Self::names(one, &mut |dim, name| names.push((dim, name)));
+        let mut same = 0;
+        let mut all = 0;
+        Self::names(other, &mut |dim, name| {
+            same += usize::from(names.get(all) == Some(&(dim, name)));
+            all += 1;
+        });
+        same == all && all == names.len()
+    }
     /// Whether the value counts as live (the store keeps a count of those).
     fn is_live(value: &Self::Value) -> bool;
     /// Whether the value has a deadline.
@@ -66,7 +79,7 @@ const LIVE: u32 = 4;
 const TIMED: u32 = 8;
 
 /// Where the slots of an element's names are, in the order of its names.
-pub(super) type Places = SmallVec<[Place; 2]>;
+pub(super) type Places = SmallVec<[Place; 3]>;
 
 /// The inside of an element: its key and value with what the index needs to know about them.
 #[repr(C)]
@@ -75,9 +88,9 @@ pub(crate) struct Block<E: Element> {
     /// [`Counted`].
     count: AtomicU32,
     flags: AtomicU32,
-    // What queries and lookups read comes first, so that it is most often one cache line.
-    places: Places,
+    // What lookups and queries read comes first, so that it is most often one cache line.
     key: E::Key,
+    places: Places,
     /// Taken out of a killed block only, with VACATED set (I10).
     value: ManuallyDrop<E::Value>,
     hash: u64,
@@ -149,8 +162,11 @@ impl<E: Element> Block<E> {
     /// Says that the element has been seen committed. Before any attempt to unlink it (I7).
     pub(super) fn mark_committed(&self) {
         if !mutant(Mutant::NeverCommitted) {
-            // Relaxed: the CAS that unlinks comes after it and releases it (O8).
-            self.flags.fetch_or(WAS_COMMITTED, Ordering::Relaxed);
+            // Relaxed: the CAS that unlinks comes after it and releases it (O8). Not one locked
+            // operation, which costs more: whoever writes the flags of a committed element writes
+            // the same.
+            let flags = self.flags.load(Ordering::Relaxed);
+            self.flags.store(flags | WAS_COMMITTED, Ordering::Relaxed);
         }
     }
 
@@ -398,12 +414,14 @@ where
 /// The element was unlinked and retired once, no pin from before is left (I8), and this is the
 /// only call for it.
 pub(super) unsafe fn give_up<E: Element>(element: NonNull<E>) -> Option<Room<E>> {
-    // SAFETY: the index's own count still keeps it, and is given up here, once (I11, I13).
-    let last = unsafe {
-        element.as_ref().block().canary.touch();
-        release(element)
-    };
-    if !last {
+    // SAFETY: the index's own count still keeps it (I11).
+    let block = unsafe { element.as_ref() }.block();
+    block.canary.touch();
+    // Acquire: pairs with the Release of the owners that are gone (O13). Where no other is left,
+    // as is most often so, none can come: a locked operation is saved.
+    let alone = block.count.load(Ordering::Acquire) == 1;
+    // SAFETY: the index's own count, given up here, once (I11, I13).
+    if !alone && !unsafe { release(element) } {
         return None;
     }
     // The memory goes back even if a destructor panics.

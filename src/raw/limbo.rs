@@ -1,43 +1,33 @@
 //! Where retired memory waits for the epoch, and where it is used again.
 //!
 //! What is unlinked goes into a batch. A full batch is sealed: one deferred call of the epoch
-//! raises its [`Flag`] once every pin of that moment is gone, and does nothing else. Writers look
-//! at the flags and free what is due: after each write as much as it has retired, and a little
-//! more. So no reader ever runs a destructor, and no writer pays for others' at once.
+//! raises its [`Flag`](crate::sync::Flag) once every pin of that moment is gone, and does nothing
+//! else. Writers look at the flags and free what is due: after each write as much as it has retired,
+//! and a little more. So no reader ever runs a destructor, and no writer pays for others' at once.
 //!
-//! The state for that, a [`Shelf`], belongs to one thread at a time: a writer swaps it out of its
-//! stripe's slot, has it for itself, and puts it back. One that finds its slot empty (another
-//! thread is at work there, or it is itself inside a destructor called from here) takes one that is
-//! idle, or else starts another, so nobody waits, and there are never more shelves than threads and
-//! nested calls were at work at once.
+//! The state for that, a [`Shelf`], belongs to one thread at a time: a writer marks its stripe's
+//! slot as busy, has the shelf for itself, and lets go of it. One that finds its slot busy (another
+//! thread is at work there, or it is itself inside a destructor called from here) takes a shelf
+//! that is idle, or else makes one more, so nobody waits, and there are never more of those made
+//! than threads and nested calls were at work at once.
 
 use std::alloc::Layout;
-use std::any::Any;
-use std::cell::Cell;
-use std::collections::VecDeque;
+use std::cell::{Cell, UnsafeCell};
 use std::fmt;
-use std::mem::{self, ManuallyDrop};
 use std::ops::{Deref, DerefMut};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{RefUnwindSafe, resume_unwind};
 use std::ptr::{self, NonNull};
 #[cfg(feature = "metrics")]
 use std::time::Instant;
 
 use super::block::{Element, Room, give_up};
-use super::flags;
 use super::pad::CachePadded;
+use super::shelf::{Rooms, Shelf};
 use crate::striped;
 use crate::sync::{
-    self, AtomicTagged, AtomicUsize, Flag, Guard, MODEL, Mutant, Ordering, Step, Turn, failpoint,
-    mutant,
+    self, AtomicTagged, AtomicUsize, Guard, MODEL, Mutant, Ordering, Step, Turn, failpoint, mutant,
 };
 
-/// Retired things of one batch, as long as few batches wait.
-const BATCH: usize = if MODEL { 1 } else { 64 };
-/// Waiting batches after which a batch takes twice as many. So a long pin leaves few batches,
-/// however much is retired during it: crossbeam works off only eight deferred calls at a time.
-const DOUBLING: usize = 4;
-const MOST_DOUBLINGS: usize = 10;
 /// How many a write frees afterwards beyond what it has retired itself, so that limbo drains.
 const PER_WRITE: usize = 3;
 /// Attempts to advance the epoch between two looks at what that has brought.
@@ -46,166 +36,107 @@ const ROUNDS: usize = if MODEL { 3 } else { 16 };
 const ROUND: usize = 16;
 /// How many are freed there: no write is to pay for many others.
 const PER_LOOK: usize = 8;
-/// Emptied vectors and raised flags of batches that a shelf keeps for later.
-const SPARE: usize = 16;
-/// Rooms for elements that a shelf keeps for later.
-const ROOMS: usize = 256;
 
-/// Something unlinked, and how it is freed.
-struct Retired {
-    memory: NonNull<u8>,
-    free: unsafe fn(NonNull<u8>, &mut Rooms),
-}
+/// In a slot's state: its shelf is in somebody's hands.
+const BUSY: usize = 1;
+/// In a slot's state: its shelf, which is idle, has rooms.
+const ROOMS_BIT: usize = 2;
+/// In a slot's state: its shelf, which is idle, has sealed batches.
+const SEALED_BIT: usize = 4;
 
-/// Memory of freed elements of one layout, for new ones.
-struct Rooms {
-    layout: Layout,
-    free: Vec<NonNull<u8>>,
-    release: unsafe fn(NonNull<u8>),
-}
-
-impl Rooms {
-    fn take<E>(&mut self) -> Option<Room<E>> {
-        if Layout::new::<E>() != self.layout {
-            return None;
-        }
-        // SAFETY: `keep` put it here out of a room of the same layout (I15), and this takes it
-        // away, off a shelf that is ours (I13).
-        self.free.pop().map(|memory| unsafe { Room::from_raw(memory) })
-    }
-
-    fn keep<E>(&mut self, room: Room<E>) {
-        // Freed memory stays out of use under a model, so that a late access is seen.
-        if !MODEL && Layout::new::<E>() == self.layout && self.free.len() < ROOMS {
-            self.free.push(room.into_raw());
-        }
-    }
-}
-
-struct Batch {
-    items: Vec<Retired>,
-    flag: &'static Flag,
-    /// When the first of them was retired.
-    #[cfg(feature = "metrics")]
-    since: Instant,
-}
-
-struct Shelf {
-    open: Vec<Retired>,
-    /// When the first thing of the open batch was retired; no matter what while it is empty.
-    #[cfg(feature = "metrics")]
-    since: Instant,
-    /// How many things the open batch is for.
-    limit: usize,
-    /// How many were retired since the last `reclaim`, while batches were waiting.
-    owed: usize,
-    sealed: VecDeque<Batch>,
-    rooms: Rooms,
-    /// Emptied vectors of batches, for new ones.
-    vectors: Vec<Vec<Retired>>,
-    /// Raised flags, for new batches.
-    flags: Vec<&'static Flag>,
-    /// Links the shelves for which there was no slot.
-    next: *mut Shelf,
+/// A shelf, and the word that says whose it is.
+struct Slot {
+    /// [`BUSY`], or what may be found on the shelf, so that nobody takes it in vain.
+    state: AtomicUsize,
+    /// About how many writes there have been.
+    writes: AtomicUsize,
+    shelf: UnsafeCell<Shelf>,
+    /// The slot that was made before this one, if this was made because all were busy.
+    next: *mut Slot,
     turn: Turn,
 }
 
-impl Shelf {
-    /// Batches whose flag is not up yet.
-    fn waiting(&self) -> usize {
-        self.sealed.iter().filter(|batch| !batch.flag.is_raised()).count()
-    }
-
-    fn seal(&mut self, guard: &Guard) {
-        let flag = match self.flags.pop() {
-            Some(flag) => {
-                flag.lower();
-                flag
-            }
-            None => flags::take_flag(),
-        };
-        let items = mem::replace(&mut self.open, self.vectors.pop().unwrap_or_default());
-        self.sealed.push_back(Batch {
-            items,
-            flag,
-            #[cfg(feature = "metrics")]
-            since: self.since,
-        });
-        self.limit = BATCH << (self.waiting() / DOUBLING).min(MOST_DOUBLINGS);
-        guard.raise_when_unpinned(flag);
-    }
-
-    /// Takes the next thing whose time has come.
-    fn due(&mut self) -> Option<Retired> {
-        loop {
-            let batch = self.sealed.front_mut()?;
-            if !batch.flag.is_raised() {
-                return None;
-            }
-            if let Some(item) = batch.items.pop() {
-                return Some(item);
-            }
-            let Batch { items, flag, .. } = self.sealed.pop_front()?;
-            if self.vectors.len() < SPARE {
-                self.vectors.push(items);
-            }
-            if self.flags.len() < SPARE {
-                self.flags.push(flag);
-            } else {
-                flags::give_flag(flag);
-            }
-        }
-    }
-
-    /// Frees up to `most` things whose time has come; says how many. Runs destructors.
-    fn free_due(&mut self, most: usize) -> usize {
-        for freed in 0..most {
-            let Some(item) = self.due() else { return freed };
-            // SAFETY: retired once (I13), and its flag is up: no pin from before is left (I8).
-            unsafe { (item.free)(item.memory, &mut self.rooms) };
-        }
-        most
-    }
-}
-
-/// In a slot's word: the shelf has rooms.
-const ROOMS_BIT: usize = 1;
-/// In a slot's word: the shelf has sealed batches.
-const SEALED_BIT: usize = 2;
-const SLOT_BITS: usize = ROOMS_BIT | SEALED_BIT;
-const _: () = assert!(mem::align_of::<Shelf>() > SLOT_BITS);
-
-/// Where the threads of a stripe find their shelf.
-struct Slot {
-    /// The shelf, and in the low bits what may be found on it, so that nobody takes it in vain;
-    /// null while somebody has it.
-    shelf: AtomicTagged<Shelf>,
-    /// About how many writes there have been.
-    writes: AtomicUsize,
-}
+// A panic out of a destructor leaves a shelf whole: what is freed has been taken off before.
+impl RefUnwindSafe for Slot {}
 
 impl Slot {
+    /// What may be found on the shelf while it is idle.
     fn hints(&self) -> usize {
         // Relaxed: a hint that saves taking the shelf; `take` acquires.
-        self.shelf.load(Ordering::Relaxed).addr() & SLOT_BITS
+        self.state.load(Ordering::Relaxed)
+    }
+
+    /// The shelf, ours until the handle drops; `None` if somebody else has it.
+    #[inline]
+    fn take(&self) -> Option<Held<'_>> {
+        // Relaxed: a hint that saves others the line, validated by the CAS.
+        let idle = self.state.load(Ordering::Relaxed);
+        if idle == BUSY {
+            return None;
+        }
+        // Acquire: pairs with the drop of a handle; the shelf's contents (O15).
+        let order =
+            if mutant(Mutant::RelaxedShelf) { Ordering::Relaxed } else { Ordering::Acquire };
+        self.state.compare_exchange(idle, BUSY, order, Ordering::Relaxed).ok()?;
+        self.turn.touch();
+        Some(Held { slot: self })
+    }
+}
+
+/// A shelf in this thread's hands.
+struct Held<'l> {
+    slot: &'l Slot,
+}
+
+impl Deref for Held<'_> {
+    type Target = Shelf;
+
+    #[inline]
+    fn deref(&self) -> &Shelf {
+        // SAFETY: we have made the slot busy, so the shelf is ours until this drops (I13).
+        unsafe { &*self.slot.shelf.get() }
+    }
+}
+
+impl DerefMut for Held<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Shelf {
+        // SAFETY: as in `deref`, and `&mut self` lends it but once (I13).
+        unsafe { &mut *self.slot.shelf.get() }
+    }
+}
+
+impl Drop for Held<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let rooms = if self.has_rooms() { ROOMS_BIT } else { 0 };
+        let sealed = if self.has_sealed() { SEALED_BIT } else { 0 };
+        // Release: hands the contents to `take` (O15). A plain store, half the price of a shelf in
+        // and out: nobody writes the word of a busy slot.
+        let order =
+            if mutant(Mutant::RelaxedShelf) { Ordering::Relaxed } else { Ordering::Release };
+        self.slot.turn.touch();
+        self.slot.state.store(rooms | sealed, order);
     }
 }
 
 /// The retired memory of one store.
 pub(crate) struct Limbo {
+    /// Where the threads of a stripe find their shelf: a power of two of them.
     slots: Box<[CachePadded<Slot>]>,
+    /// The last one made because all were busy; they stay as long as the limbo.
+    further: CachePadded<AtomicTagged<Slot>>,
     rooms: Layout,
     release: unsafe fn(NonNull<u8>),
-    /// Shelves that found no slot to go back to.
-    homeless: CachePadded<AtomicTagged<Shelf>>,
+    /// Which slot is looked at next.
     round: AtomicUsize,
 }
 
-// SAFETY: a shelf is in one thread's hands at a time, handed on by swap and CAS (I13). What it
-// holds is freed on whichever thread comes by; `Store`, which is what others see, is `Send` and
-// `Sync` only where its elements are both.
+// SAFETY: a shelf is in one thread's hands at a time, handed on by the state of its slot (I13).
+// What it holds is freed on whichever thread comes by; `Store`, which is what others see, is `Send`
+// and `Sync` only where its elements are both.
 unsafe impl Send for Limbo {}
-// SAFETY: as for `Send`: whoever shares a limbo swaps whole shelves out of it (I13).
+// SAFETY: as for `Send`: who shares a limbo makes a slot busy before it touches the shelf (I13).
 unsafe impl Sync for Limbo {}
 
 impl Limbo {
@@ -221,136 +152,91 @@ impl Limbo {
         } else {
             striped::stripes() * 4
         };
+        let (rooms, release) = (Layout::new::<E>(), release::<E> as _);
+        let idle = || CachePadded(Self::slot(0, rooms, release));
         Limbo {
-            slots: (0..slots)
-                .map(|_| {
-                    CachePadded(Slot {
-                        shelf: AtomicTagged::new(ptr::null_mut()),
-                        writes: AtomicUsize::new(0),
-                    })
-                })
-                .collect(),
-            rooms: Layout::new::<E>(),
-            release: release::<E>,
-            homeless: CachePadded(AtomicTagged::new(ptr::null_mut())),
+            slots: (0..slots).map(|_| idle()).collect(),
+            further: CachePadded(AtomicTagged::new(ptr::null_mut())),
+            rooms,
+            release,
             round: AtomicUsize::new(0),
         }
     }
 
-    fn own_slot(&self) -> usize {
-        // A power of two of them.
+    fn slot(state: usize, rooms: Layout, release: unsafe fn(NonNull<u8>)) -> Slot {
+        Slot {
+            state: AtomicUsize::new(state),
+            writes: AtomicUsize::new(0),
+            shelf: UnsafeCell::new(Shelf::new(rooms, release)),
+            next: ptr::null_mut(),
+            turn: Turn::new(),
+        }
+    }
+
+    fn own_number(&self) -> usize {
         sync::stripe() & (self.slots.len() - 1)
     }
 
-    /// This thread's shelf, or one that nobody is at work on, or a new one; this thread's own
-    /// until the handle drops, which puts it into this thread's slot.
-    fn shelf(&self) -> Held<'_> {
-        let slot = self.own_slot();
-        if let Some(shelf) = self.take(slot) {
-            return shelf;
-        }
-        // Not a new one at once, or shelves would become more with every collision.
-        let mut held = (1..self.slots.len()).find_map(|i| self.take(slot + i));
-        // Relaxed: a hint; `take_homeless` acquires.
-        if held.is_none() && !self.homeless.0.load(Ordering::Relaxed).is_null() {
-            held = self.take_homeless().pop();
-        }
-        let mut held = held.unwrap_or_else(|| Held {
-            limbo: self,
-            slot,
-            shelf: ManuallyDrop::new(Box::new(Shelf {
-                open: Vec::new(),
-                #[cfg(feature = "metrics")]
-                since: Instant::now(),
-                limit: BATCH,
-                owed: 0,
-                sealed: VecDeque::new(),
-                rooms: Rooms { layout: self.rooms, free: Vec::new(), release: self.release },
-                vectors: Vec::new(),
-                flags: Vec::new(),
-                next: ptr::null_mut(),
-                turn: Turn::new(),
-            })),
+    #[inline]
+    fn own(&self) -> &Slot {
+        &self.slots[self.own_number()].0
+    }
+
+    /// All slots: those of the stripes, then those made later.
+    fn all(&self) -> impl Iterator<Item = &Slot> {
+        // Acquire: pairs with `one_more`; the slot, and the links behind it (O15).
+        let mut further = self.further.0.load(Ordering::Acquire).cast_const();
+        let further = std::iter::from_fn(move || {
+            // SAFETY: null, or linked by `one_more`, and not freed before the limbo (I13).
+            let slot = unsafe { further.as_ref() }?;
+            further = slot.next;
+            Some(slot)
         });
-        held.slot = slot;
-        held
+        self.slots.iter().map(|slot| &slot.0).chain(further)
     }
 
-    fn take(&self, slot: usize) -> Option<Held<'_>> {
-        let slot = slot & (self.slots.len() - 1);
-        let word = &self.slots[slot].0.shelf;
-        // Relaxed: a hint that saves others the line.
-        if word.load(Ordering::Relaxed).is_null() {
-            return None;
-        }
-        // Acquire: pairs with `put`; the shelf's contents (O15).
-        let order =
-            if mutant(Mutant::RelaxedShelf) { Ordering::Relaxed } else { Ordering::Acquire };
-        let shelf = word.swap(ptr::null_mut(), order).map_addr(|a| a & !SLOT_BITS);
-        if shelf.is_null() {
-            return None;
-        }
-        // SAFETY: `put` made it from a box (I15), and the swap gave it to us alone (I13).
-        let shelf = ManuallyDrop::new(unsafe { Box::from_raw(shelf) });
-        shelf.turn.touch();
-        Some(Held { limbo: self, slot, shelf })
+    /// This thread's shelf, or one that nobody is at work on, or a new one; this thread's own
+    /// until the handle drops.
+    #[inline]
+    fn shelf(&self) -> Held<'_> {
+        self.own().take().unwrap_or_else(|| self.another_shelf())
     }
 
-    fn put(&self, slot: usize, shelf: Box<Shelf>) {
-        let rooms = if shelf.rooms.free.is_empty() { 0 } else { ROOMS_BIT };
-        let sealed = if shelf.sealed.is_empty() { 0 } else { SEALED_BIT };
-        let shelf = Box::into_raw(shelf);
-        let hinting = shelf.map_addr(|a| a | rooms | sealed);
-        for i in 0..self.slots.len() {
-            let slot = &self.slots[(slot + i) & (self.slots.len() - 1)].0.shelf;
-            // Release: hands the contents to `take` (O15). Relaxed on failure: nothing is read.
-            let order =
-                if mutant(Mutant::RelaxedShelf) { Ordering::Relaxed } else { Ordering::Release };
-            let none = ptr::null_mut();
-            if slot.compare_exchange(none, hinting, order, Ordering::Relaxed).is_ok() {
-                return;
-            }
-        }
+    #[cold]
+    fn another_shelf(&self) -> Held<'_> {
+        // Not a new one at once, or shelves would become more with every collision. And not the
+        // first idle one, which others look for as well.
+        let own = self.own_number();
+        let idle = self.all().skip(own + 1).chain(self.all().take(own)).find_map(Slot::take);
+        idle.unwrap_or_else(|| self.one_more())
+    }
+
+    /// A new shelf, in this thread's hands from the start.
+    fn one_more(&self) -> Held<'_> {
+        let slot = Box::into_raw(Box::new(Self::slot(BUSY, self.rooms, self.release)));
         // Relaxed: validated by the CAS below.
-        let mut head = self.homeless.0.load(Ordering::Relaxed);
+        let mut head = self.further.0.load(Ordering::Relaxed);
         loop {
             // SAFETY: ours until the CAS below succeeds (I13).
-            unsafe { (*shelf).next = head };
-            // Release: hands the contents to `take_homeless` (O15).
-            match self.homeless.0.compare_exchange(
-                head,
-                shelf,
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return,
+            unsafe { (*slot).next = head };
+            // Release: publishes the slot to `all`; part of a release sequence, so that `all`
+            // acquires the older ones as well (O15). Relaxed on failure: nothing is read.
+            let order = Ordering::Release;
+            match self.further.0.compare_exchange(head, slot, order, Ordering::Relaxed) {
+                // SAFETY: made above, and not freed before the limbo (I13); busy by our doing.
+                Ok(_) => return Held { slot: unsafe { &*slot } },
                 Err(seen) => head = seen,
             }
         }
     }
 
-    /// Every shelf that found no slot, each ours until its handle drops.
-    fn take_homeless(&self) -> Vec<Held<'_>> {
-        let mut all = Vec::new();
-        // The whole stack at once, so that no head is met twice. Acquire: pairs with `put` (O15).
-        let mut head = self.homeless.0.swap(ptr::null_mut(), Ordering::Acquire);
-        while !head.is_null() {
-            // SAFETY: `put` made it from a box (I15), and the swap gave us the whole list (I13).
-            let shelf = unsafe { Box::from_raw(head) };
-            head = shelf.next;
-            shelf.turn.touch();
-            all.push(Held { limbo: self, slot: 0, shelf: ManuallyDrop::new(shelf) });
-        }
-        all
-    }
-
     /// Memory for an element, used before if there is some.
     pub(super) fn room<E>(&self) -> Room<E> {
-        let slot = self.own_slot();
-        if Layout::new::<E>() != self.rooms || self.slots[slot].0.hints() & ROOMS_BIT == 0 {
+        let own = self.own();
+        if Layout::new::<E>() != self.rooms || own.hints() & ROOMS_BIT == 0 {
             return Room::allocate();
         }
-        self.take(slot).and_then(|mut shelf| shelf.rooms.take()).unwrap_or_else(Room::allocate)
+        own.take().and_then(|mut shelf| shelf.rooms.take()).unwrap_or_else(Room::allocate)
     }
 
     /// # Safety
@@ -364,19 +250,8 @@ impl Limbo {
     ) {
         let mut shelf = self.shelf();
         failpoint(Step::ShelfTaken);
-        #[cfg(feature = "metrics")]
-        if shelf.open.is_empty() {
-            shelf.since = Instant::now();
-        }
-        shelf.open.push(Retired { memory, free });
-        if !shelf.sealed.is_empty() {
-            shelf.owed += 1;
-        }
-        // What is big does not wait for a batch to fill: inserts alone would never fill one.
-        if big || shelf.open.len() >= shelf.limit {
-            shelf.seal(guard);
-            failpoint(Step::BatchSealed);
-        }
+        // SAFETY: the caller's promise: unlinked, and retired once (I8, I13).
+        unsafe { shelf.retire(memory, free, big, guard) };
     }
 
     /// Gives up the index's count of an element once the epoch has passed.
@@ -411,8 +286,7 @@ impl Limbo {
     /// thread is pinned, nor inside a destructor called from here: one that writes would run
     /// another one, and so on for as long as the stack lasts.
     pub(super) fn reclaim(&self) {
-        let own = self.own_slot();
-        let slot = &self.slots[own].0;
+        let slot = self.own();
         // Relaxed, both: a count that may lose a few, for it only says when to look around.
         let writes = slot.writes.load(Ordering::Relaxed).wrapping_add(1);
         slot.writes.store(writes, Ordering::Relaxed);
@@ -422,27 +296,30 @@ impl Limbo {
             return;
         }
         let Some(_freeing) = Freeing::begin() else { return };
-        if sealed && let Some(mut shelf) = self.take(own) {
-            let owed = mem::take(&mut shelf.owed);
+        if sealed && let Some(mut shelf) = slot.take() {
+            let owed = shelf.take_owed();
             shelf.free_due(owed + PER_WRITE);
         }
         if look_around {
-            // Relaxed: any order of visits will do.
-            let slot = self.round.fetch_add(1, Ordering::Relaxed) & (self.slots.len() - 1);
-            if let Some(mut shelf) = self.take(slot) {
-                shelf.free_due(PER_LOOK);
-            }
+            self.look_around();
+        }
+    }
+
+    /// Frees a few things of a shelf that its threads may have left behind.
+    fn look_around(&self) {
+        // Relaxed, both: any order of visits will do.
+        let slot = self.all().nth(self.round.fetch_add(1, Ordering::Relaxed));
+        match slot.map(Slot::take) {
+            Some(Some(mut shelf)) => shelf.free_due(PER_LOOK),
+            Some(None) => {}
+            None => self.round.store(0, Ordering::Relaxed),
         }
     }
 
     /// Seals what is open and frees what is due, everywhere. Runs destructors, so while this
     /// thread is pinned, or inside a destructor called from here, it only seals.
     pub(super) fn collect(&self) {
-        self.each_shelf(|shelf| {
-            if !shelf.open.is_empty() {
-                shelf.seal(&sync::pin());
-            }
-        });
+        self.each_shelf(Shelf::seal_open);
         let Some(_freeing) = Freeing::begin() else { return };
         // The epoch has to advance twice before what was retired in it is due, and every batch
         // before it in line has to be worked off. Somebody's old pin may forbid either.
@@ -468,10 +345,7 @@ impl Limbo {
     pub(super) fn garbage(&self) -> Garbage {
         let mut garbage = Garbage::default();
         self.each_shelf(|shelf| {
-            let open = (!shelf.open.is_empty()).then_some((shelf.open.len(), false, shelf.since));
-            let sealed = shelf.sealed.iter();
-            let sealed = sealed.map(|b| (b.items.len(), b.flag.is_raised(), b.since));
-            for (things, due, since) in sealed.chain(open) {
+            for (things, due, since) in shelf.batches() {
                 garbage.retired += things;
                 if due {
                     garbage.due += things;
@@ -484,14 +358,7 @@ impl Limbo {
     }
 
     fn each_shelf(&self, mut each: impl FnMut(&mut Shelf)) {
-        for slot in 0..self.slots.len() {
-            if let Some(mut shelf) = self.take(slot) {
-                each(&mut shelf);
-            }
-        }
-        for mut shelf in self.take_homeless() {
-            each(&mut shelf);
-        }
+        self.all().filter_map(Slot::take).for_each(|mut shelf| each(&mut shelf));
     }
 }
 
@@ -506,30 +373,15 @@ impl Drop for Limbo {
         let mut first_panic = None;
         // Nobody is pinned through this store any more: `&mut` says so. What is raised later
         // only finds its flag.
-        loop {
-            let mut shelves: Vec<_> =
-                (0..self.slots.len()).filter_map(|slot| self.take(slot)).collect();
-            shelves.extend(self.take_homeless());
-            if shelves.is_empty() {
-                break;
-            }
-            for held in shelves {
-                let mut held = ManuallyDrop::new(held);
-                // SAFETY: taken out once: the handle around it is never dropped (I13).
-                let mut shelf = *unsafe { ManuallyDrop::take(&mut held.shelf) };
-                let batches = shelf.sealed.into_iter();
-                let (items, flags): (Vec<_>, Vec<_>) = batches.map(|b| (b.items, b.flag)).unzip();
-                for item in items.into_iter().flatten().chain(shelf.open) {
-                    let rooms = &mut shelf.rooms;
-                    // SAFETY: retired once (I13); nobody is pinned, so its time has come (I8).
-                    keep_first(&mut first_panic, || unsafe { (item.free)(item.memory, rooms) });
-                }
-                for memory in shelf.rooms.free.drain(..) {
-                    // SAFETY: `keep` put it there out of a room of this layout (I13, I15).
-                    unsafe { (shelf.rooms.release)(memory) };
-                }
-                flags.into_iter().chain(shelf.flags).for_each(flags::give_flag);
-            }
+        for mut shelf in self.all().filter_map(Slot::take) {
+            // SAFETY: `&mut self`: nobody is pinned through this limbo any more (I8).
+            unsafe { shelf.clear(&mut first_panic) };
+        }
+        // Relaxed: `&mut`.
+        let mut further = self.further.0.load(Ordering::Relaxed);
+        while !further.is_null() {
+            // SAFETY: `one_more` made it from a box (I15); `&mut self` lends it to nobody (I13).
+            further = unsafe { Box::from_raw(further) }.next;
         }
         if let Some(panic) = first_panic
             && !std::thread::panicking()
@@ -549,13 +401,6 @@ pub(crate) struct Garbage {
     pub(crate) due: usize,
     /// When the first of the others was retired.
     pub(crate) since: Option<Instant>,
-}
-
-/// Runs `f`, and remembers its panic unless an earlier one is remembered.
-pub(super) fn keep_first(first: &mut Option<Box<dyn Any + Send>>, f: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
-        first.get_or_insert(panic);
-    }
 }
 
 /// Memory that is not an element: tables, sets' chunks.
@@ -599,31 +444,77 @@ impl Drop for Freeing {
     }
 }
 
-/// A shelf in this thread's hands.
-struct Held<'l> {
-    limbo: &'l Limbo,
-    slot: usize,
-    shelf: ManuallyDrop<Box<Shelf>>,
-}
+#[cfg(all(test, not(any(process_registry_loom, process_registry_shuttle))))]
+mod tests {
+    use std::time::{Duration, Instant};
 
-impl Deref for Held<'_> {
-    type Target = Shelf;
-    fn deref(&self) -> &Shelf {
-        &self.shelf
+    use super::*;
+
+    /// Counts those that are freed.
+    struct Note(&'static AtomicUsize);
+
+    impl Reclaim for Note {
+        unsafe fn reclaim(this: NonNull<Self>) {
+            // SAFETY: `retire` below made it of a box (I15), and retires it once (I13).
+            let note = unsafe { Box::from_raw(this.as_ptr()) };
+            note.0.fetch_add(1, Ordering::Relaxed);
+        }
     }
-}
 
-impl DerefMut for Held<'_> {
-    fn deref_mut(&mut self) -> &mut Shelf {
-        &mut self.shelf
+    fn retire(limbo: &Limbo, freed: &'static AtomicUsize) {
+        let note = NonNull::from(Box::leak(Box::new(Note(freed))));
+        // SAFETY: nobody else has ever seen it (I13).
+        unsafe { limbo.retire_memory(note, &sync::pin()) };
     }
-}
 
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        // SAFETY: taken out once: the handle is gone after this (I13).
-        let shelf = unsafe { ManuallyDrop::take(&mut self.shelf) };
-        shelf.turn.touch();
-        self.limbo.put(self.slot, shelf);
+    /// Takes steps until so many are freed: pins of other tests may forbid it for a while.
+    fn until_freed(freed: &AtomicUsize, number: usize, step: impl Fn()) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while freed.load(Ordering::Relaxed) < number {
+            assert!(Instant::now() < end, "not freed");
+            step();
+        }
+        assert_eq!(freed.load(Ordering::Relaxed), number);
+    }
+
+    #[test]
+    fn who_finds_all_shelves_busy_makes_one_more_which_stays() {
+        static FREED: AtomicUsize = AtomicUsize::new(0);
+        let limbo = Limbo::new::<u64>();
+        let slots = limbo.slots.len();
+        assert_eq!(limbo.all().count(), slots);
+
+        let mut busy: Vec<_> = (0..slots).map(|_| limbo.shelf()).collect();
+        assert_eq!(limbo.all().count(), slots, "idle ones first");
+        busy.push(limbo.shelf());
+        retire(&limbo, &FREED);
+        assert_eq!(limbo.all().count(), slots + 2);
+        drop(busy);
+        let again: Vec<_> = (0..slots + 2).map(|_| limbo.shelf()).collect();
+        assert_eq!(limbo.all().count(), slots + 2, "those that were made are used again");
+        drop(again);
+
+        retire(&limbo, &FREED);
+        assert_eq!(FREED.load(Ordering::Relaxed), 0);
+        until_freed(&FREED, 2, || limbo.collect());
+        retire(&limbo, &FREED);
+        drop(limbo);
+        assert_eq!(FREED.load(Ordering::Relaxed), 3);
+    }
+
+    #[test]
+    fn writers_look_after_the_shelves_of_others() {
+        static FREED: AtomicUsize = AtomicUsize::new(0);
+        const MANY: usize = 1000;
+        let limbo = Limbo::new::<u64>();
+        let busy: Vec<_> = (0..limbo.slots.len()).map(|_| limbo.shelf()).collect();
+        (0..MANY).for_each(|_| retire(&limbo, &FREED));
+        drop(busy);
+        // They are on a shelf that no stripe has.
+        limbo.each_shelf(Shelf::seal_open);
+        until_freed(&FREED, MANY, || {
+            limbo.reclaim();
+            sync::pin().advance();
+        });
     }
 }

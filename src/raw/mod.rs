@@ -4,7 +4,7 @@
 //! store ─► operation ─► directory ─► members ─► chunks ─► chunk
 //!   │          │            │
 //!   ├──────────┴────────────┴─► primary (lanes, resolve, migrate, walk, batch) ─► table ─► word
-//!   └─► limbo ─► block
+//!   └─► limbo ─► shelf ─► block
 //! ```
 //!
 //! Who may touch what: only `word` knows the bits of slot words; only `primary`, `resolve` and
@@ -34,6 +34,7 @@ mod primary;
 #[cfg(feature = "tracing")]
 mod resizes;
 mod resolve;
+mod shelf;
 mod store;
 mod table;
 mod walk;

@@ -20,9 +20,9 @@ pub(crate) struct Operation<'g, E: Element> {
     store: &'g Store<E>,
     hash: u64,
     context: Context<'g>,
-    claims: SmallVec<[Place; 2]>,
-    /// How many of the claims, the first ones, the element being published has.
-    used: usize,
+    claims: SmallVec<[Place; 4]>,
+    /// How many of the claims, the first ones, the element being published has no use for.
+    unused: usize,
     /// Whether the element being inserted counts as live.
     live: bool,
 }
@@ -34,7 +34,7 @@ impl<'g, E: Element> Operation<'g, E> {
             hash,
             context: Context::new(guard, &store.limbo),
             claims: SmallVec::new(),
-            used: 0,
+            unused: 0,
             live: false,
         }
     }
@@ -117,38 +117,36 @@ impl<'g, E: Element> Operation<'g, E> {
 
     /// Gives every name of the draft a slot: handed on from the base, or this operation's own.
     fn plan(&mut self, base: Option<&E>, draft: &mut Draft<E>) {
-        let base = base.filter(|_| !mutant(Mutant::ClaimAnew));
+        let base = base.filter(|_| !mutant(Mutant::ClaimAnew)).map(E::block);
         let mut places = Places::new();
-        {
-            let mut names: SmallVec<[(Dim, &SmolStr); 4]> = SmallVec::new();
-            E::names(draft.value(), &mut |dim, name| names.push((dim, name)));
-            let mut old: SmallVec<[(Dim, &SmolStr); 4]> = SmallVec::new();
-            if let Some(base) = base {
-                E::names(base.block().value(), &mut |dim, name| old.push((dim, name)));
+        match base {
+            // Most updates change no name.
+            Some(base) if E::same_names(base.value(), draft.value()) => {
+                places.extend_from_slice(base.places());
             }
-            match base {
-                // Most updates change no name.
-                Some(base) if names == old => places.clone_from(base.block().places()),
-                _ => {
-                    for (i, name) in names.iter().enumerate() {
-                        // One place would be given back twice.
-                        assert!(!names[..i].contains(name), "an element that has a name twice");
-                        let index = old.iter().position(|other| other == name);
-                        let handed = index.and_then(|i| base.map(|base| base.block().places()[i]));
-                        places.push(handed.unwrap_or_else(|| self.own(name.0, name.1)));
-                    }
+            _ => {
+                let mut old: SmallVec<[(Dim, &SmolStr); 4]> = SmallVec::new();
+                if let Some(base) = base {
+                    E::names(base.value(), &mut |dim, name| old.push((dim, name)));
                 }
+                E::names(draft.value(), &mut |dim, name| {
+                    let index = old.iter().position(|other| *other == (dim, name));
+                    let handed = index.and_then(|index| base.map(|base| base.places()[index]));
+                    let place = handed.unwrap_or_else(|| self.own(dim, name));
+                    // It would be given back twice.
+                    assert!(!places.contains(&place), "an element that has a name twice");
+                    places.push(place);
+                });
             }
         }
-        // The used ones first.
-        let mut used = 0;
+        // The unused ones first.
+        self.unused = 0;
         for i in 0..self.claims.len() {
-            if places.contains(&self.claims[i]) {
-                self.claims.swap(i, used);
-                used += 1;
+            if !places.contains(&self.claims[i]) {
+                self.claims.swap(i, self.unused);
+                self.unused += 1;
             }
         }
-        self.used = used;
         draft.set_places(places);
     }
 
@@ -180,13 +178,12 @@ impl<'g, E: Element> Operation<'g, E> {
     fn keep_used(&mut self) {
         #[cfg(process_registry_mutants)]
         if mutant(Mutant::LateHash) {
-            for place in &self.claims[..self.used] {
+            for place in &self.claims[self.unused..] {
                 // SAFETY: the claim keeps the chunk (I12), or the pin does (I8).
                 unsafe { place.chunk() }.write_hash(place.bit(), self.hash);
             }
         }
-        self.claims.drain(..self.used);
-        self.used = 0;
+        self.claims.truncate(self.unused);
     }
 
     /// What the winner does about the element it has unpublished, except for the slots that its
@@ -206,10 +203,10 @@ impl<'g, E: Element> Operation<'g, E> {
     }
 
     fn release(&self, places: &Places, kept: &Places) {
-        for (i, place) in places.iter().enumerate() {
-            if kept.get(i) != Some(place) && !kept.contains(place) {
-                self.release_place(*place);
-            }
+        // Most replacements keep them all.
+        if places[..] != kept[..] {
+            let gone = places.iter().filter(|place| !kept.contains(place));
+            gone.for_each(|place| self.release_place(*place));
         }
     }
 

@@ -1,5 +1,16 @@
 //! Asking for a cache line before it is needed.
 
+/// About the size of a cache line.
+pub(super) const LINE: usize = 64;
+
+/// Asks for all lines of what is at `address` but the first, which the caller is about to read.
+#[inline(always)]
+pub(super) fn prefetch_rest<T>(address: *const T) {
+    for line in 1..const { size_of::<T>().div_ceil(LINE) }.min(4) {
+        prefetch(address.wrapping_byte_add(line * LINE));
+    }
+}
+
 /// Asks the processor to fetch the line at `address`. Any address will do: nothing is read.
 #[inline(always)]
 pub(crate) fn prefetch<T>(address: *const T) {

@@ -8,11 +8,12 @@ use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 use super::block::{Draft, Element, element, give_up, salvage};
-use super::limbo::{Limbo, keep_first};
+use super::limbo::Limbo;
 use super::pages::Pages;
 #[cfg(feature = "tracing")]
 use super::resizes::Resizes;
 use super::resolve::{Fate, Published, same_key};
+use super::shelf::keep_first;
 use super::table::{Bucket, SLOTS, Table};
 use super::walk::Walk;
 use super::word::{Fingerprint, Link, Slot, Word};

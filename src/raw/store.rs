@@ -1,6 +1,7 @@
 //! The store: a primary index, two directories of member sets, and their limbo.
 
 use std::marker::PhantomData;
+use std::mem;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use super::limbo::Limbo;
 use super::members::{NamedSet, Scan};
 use super::operation::Operation;
 use super::pages::Pages;
-use super::prefetch::prefetch;
+use super::prefetch::{prefetch, prefetch_rest};
 use super::primary::{Found, Index, PER_BUCKET};
 #[cfg(feature = "tracing")]
 use super::resizes::Resize;
@@ -83,6 +84,20 @@ impl<E: Element> Store<E> {
         guard: &'g Guard,
     ) -> Option<Found<'g, E>> {
         self.primary.find(hash, move |element| eq(element.block().key()), guard)
+    }
+
+    /// The same, for who is going to read all of it.
+    pub(crate) fn find_whole<'g>(
+        &'g self,
+        hash: u64,
+        mut eq: impl FnMut(&E::Key) -> bool,
+        guard: &'g Guard,
+    ) -> Option<Found<'g, E>> {
+        let accept = move |element: &E| {
+            prefetch_rest(element);
+            eq(element.block().key())
+        };
+        self.primary.find(hash, accept, guard)
     }
 
     /// `N` lookups whose cache misses overlap. Linearization: L1, each by itself.
@@ -218,8 +233,8 @@ impl<E: Element> Index<E> {
     }
 }
 
-/// How many members are looked for at once, so that their cache misses overlap.
-const GROUP: usize = if MODEL { 1 } else { 16 };
+/// How many members are worked on at once, so that their cache misses overlap.
+const GROUP: usize = if MODEL { 1 } else { 8 };
 
 /// A member that has been looked for.
 struct Near<'g, E> {
@@ -228,20 +243,25 @@ struct Near<'g, E> {
     candidate: Option<Candidate<'g, E>>,
 }
 
+/// Some members, up to the first `None`.
+type Group<T> = [Option<T>; GROUP];
+
 /// An iterator over the current elements that carry a name.
 ///
-/// It goes on by groups: when one has been taken, the next one, whose bucket lines are there by now,
-/// is looked for, its elements' lines are asked for, and then the bucket lines of the one after it.
+/// It goes on by groups, three at a time. While one is being taken, the lines of the next one's
+/// elements are on their way, and the bucket lines of the one after that.
 pub(crate) struct Members<'g, E: Element> {
     store: &'g Store<E>,
     guard: &'g Guard,
     name: Option<&'g SmolStr>,
     scan: Option<Scan<'g>>,
-    /// The group that is being taken, up to the first `None`, and where the next one to take is.
-    near: [Option<Near<'g, E>>; GROUP],
+    /// The group that is being taken, and where the next one to take is.
+    here: Group<Near<'g, E>>,
     next: usize,
-    /// The group after it: slots that were read, up to the first `None`.
-    far: [Option<(u64, Place)>; GROUP],
+    /// The next group: looked for.
+    near: Group<Near<'g, E>>,
+    /// The group after it: slots that were read.
+    far: Group<(u64, Place)>,
 }
 
 impl<'g, E: Element> Members<'g, E> {
@@ -251,8 +271,9 @@ impl<'g, E: Element> Members<'g, E> {
             guard,
             name: set.map(NamedSet::name),
             scan: set.map(|set| set.set().scan(guard)),
-            near: [const { None }; GROUP],
+            here: [const { None }; GROUP],
             next: 0,
+            near: [const { None }; GROUP],
             far: [const { None }; GROUP],
         }
     }
@@ -262,7 +283,7 @@ impl<'g, E: Element> Members<'g, E> {
         self.name
     }
 
-    /// Reads the slots of a group.
+    /// Reads the slots of a group and asks for the bucket lines of what is in them.
     #[inline]
     fn read(&mut self) {
         let Some(scan) = &mut self.scan else { return };
@@ -273,12 +294,9 @@ impl<'g, E: Element> Members<'g, E> {
         }
     }
 
-    /// Goes on to the next group; whether there is one.
-    #[inline(never)]
-    fn advance(&mut self) -> bool {
-        if self.far[0].is_none() {
-            self.read();
-        }
+    /// Looks for the group that was read, and asks for the lines of its elements.
+    #[inline]
+    fn look(&mut self) {
         for (near, far) in self.near.iter_mut().zip(&mut self.far) {
             *near = far.take().map(|(hash, place)| {
                 let candidate = self.store.primary.candidate(hash, self.guard);
@@ -286,12 +304,27 @@ impl<'g, E: Element> Members<'g, E> {
                 Near { hash, place, candidate }
             });
             if near.is_none() {
-                break;
+                return;
             }
         }
-        self.read();
-        self.next = 0;
-        self.near[0].is_some()
+    }
+
+    /// Goes on to the next group; whether there is one.
+    #[inline(never)]
+    fn advance(&mut self) -> bool {
+        loop {
+            // `look` writes over what was taken.
+            mem::swap(&mut self.here, &mut self.near);
+            self.look();
+            self.read();
+            self.next = 0;
+            if self.here[0].is_some() {
+                return true;
+            }
+            if self.near[0].is_none() && self.far[0].is_none() {
+                return false;
+            }
+        }
     }
 
     /// Only the current element whose own place this is: a stale or reused slot yields nothing, and
@@ -318,7 +351,7 @@ impl<'g, E: Element> Iterator for Members<'g, E> {
     #[inline(always)]
     fn next(&mut self) -> Option<Found<'g, E>> {
         loop {
-            let Some(Some(near)) = self.near.get(self.next) else {
+            let Some(Some(near)) = self.here.get(self.next) else {
                 if self.advance() {
                     continue;
                 }

@@ -69,8 +69,11 @@ impl Fingerprint {
     }
 
     /// The upper sixteen bits of a word with an element of this fingerprint.
+    #[cfg(all(
+        target_arch = "x86_64",
+        not(any(process_registry_loom, process_registry_shuttle, miri))
+    ))]
     #[inline(always)]
-    #[cfg(target_arch = "x86_64")]
     pub(super) fn lane(self) -> u32 {
         (self.0 >> FINGERPRINT_SHIFT) as u32
     }

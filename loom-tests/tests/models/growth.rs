@@ -228,7 +228,7 @@ pub fn late_helper() {
             |t| t.remove(D),
         ],
     );
-    assert_eq!(results, [None, Some(1), Some(9)]);
+    assert_eq!(results, [None, Some(1), Some(9)], "what was removed");
     check(&toys, &[], &[]);
     end(toys);
 }

@@ -264,10 +264,11 @@ pub fn main(models: &[Model], catches: &[Catch]) -> ! {
     let long = arguments.iter().any(|argument| argument == "--long");
     let wanted: Vec<_> = arguments.iter().filter(|a| !a.starts_with('-')).collect();
     let loom = cfg!(process_registry_loom);
+    let asked = std::env::var("LOOM_MAX_PREEMPTIONS").ok().and_then(|bound| bound.parse().ok());
     let mut jobs = Vec::new();
     for model in models {
         let bounds = [model.bound, model.bound_rmw, model.bound_bare];
-        jobs.extend(jobs_of(model, if long { [3; 3] } else { bounds }));
+        jobs.extend(jobs_of(model, if long { [asked.unwrap_or(3); 3] } else { bounds }));
     }
     for catch in catches.iter().filter(|_| loom) {
         assert!(find(catch.model).is_some(), "no model {}", catch.model);

@@ -1,0 +1,240 @@
+//! What a thread has in hand while it retires or frees: batches that wait, and rooms to use again.
+
+use std::alloc::Layout;
+use std::any::Any;
+use std::collections::VecDeque;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+#[cfg(feature = "metrics")]
+use std::time::Instant;
+
+use super::block::Room;
+use super::flags;
+use crate::sync::{self, Flag, Guard, MODEL, Step, failpoint};
+
+/// Retired things of one batch, as long as few batches wait.
+const BATCH: usize = if MODEL { 1 } else { 64 };
+/// Waiting batches after which a batch takes twice as many. So a long pin leaves few batches,
+/// however much is retired during it: crossbeam works off only eight deferred calls at a time.
+const DOUBLING: usize = 4;
+const MOST_DOUBLINGS: usize = 10;
+/// Emptied vectors and raised flags of batches that a shelf keeps for later.
+const SPARE: usize = 16;
+/// Rooms for elements that a shelf keeps for later.
+const ROOMS: usize = 256;
+
+/// Something unlinked, and how it is freed.
+struct Retired {
+    memory: NonNull<u8>,
+    free: unsafe fn(NonNull<u8>, &mut Rooms),
+}
+
+/// Memory of freed elements of one layout, for new ones.
+pub(super) struct Rooms {
+    layout: Layout,
+    free: Vec<NonNull<u8>>,
+    release: unsafe fn(NonNull<u8>),
+}
+
+impl Rooms {
+    pub(super) fn take<E>(&mut self) -> Option<Room<E>> {
+        if Layout::new::<E>() != self.layout {
+            return None;
+        }
+        // SAFETY: `keep` put it here out of a room of the same layout (I15), and this takes it
+        // away, off a shelf that is ours (I13).
+        self.free.pop().map(|memory| unsafe { Room::from_raw(memory) })
+    }
+
+    pub(super) fn keep<E>(&mut self, room: Room<E>) {
+        // Freed memory stays out of use under a model, so that a late access is seen.
+        if !MODEL && Layout::new::<E>() == self.layout && self.free.len() < ROOMS {
+            self.free.push(room.into_raw());
+        }
+    }
+}
+
+struct Batch {
+    items: Vec<Retired>,
+    flag: &'static Flag,
+    /// When the first of them was retired.
+    #[cfg(feature = "metrics")]
+    since: Instant,
+}
+
+/// What waits to be freed, and what is kept of what was.
+pub(super) struct Shelf {
+    open: Vec<Retired>,
+    /// When the first thing of the open batch was retired; no matter what while it is empty.
+    #[cfg(feature = "metrics")]
+    since: Instant,
+    /// How many things the open batch is for.
+    limit: usize,
+    /// How many were retired since the last `reclaim`, while batches were waiting.
+    owed: usize,
+    sealed: VecDeque<Batch>,
+    pub(super) rooms: Rooms,
+    /// Emptied vectors of batches, for new ones.
+    vectors: Vec<Vec<Retired>>,
+    /// Raised flags, for new batches.
+    flags: Vec<&'static Flag>,
+}
+
+impl Shelf {
+    /// Nothing yet; `release` gives back a room of the layout.
+    pub(super) fn new(rooms: Layout, release: unsafe fn(NonNull<u8>)) -> Self {
+        Shelf {
+            open: Vec::new(),
+            #[cfg(feature = "metrics")]
+            since: Instant::now(),
+            limit: BATCH,
+            owed: 0,
+            sealed: VecDeque::new(),
+            rooms: Rooms { layout: rooms, free: Vec::new(), release },
+            vectors: Vec::new(),
+            flags: Vec::new(),
+        }
+    }
+
+    /// Batches whose flag is not up yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.sealed.iter().filter(|batch| !batch.flag.is_raised()).count()
+    }
+
+    /// Whether there is a room.
+    pub(super) fn has_rooms(&self) -> bool {
+        !self.rooms.free.is_empty()
+    }
+
+    /// Whether there are sealed batches, due or not.
+    pub(super) fn has_sealed(&self) -> bool {
+        !self.sealed.is_empty()
+    }
+
+    /// Takes something to free later.
+    ///
+    /// # Safety
+    /// `memory` was unlinked under `guard` or an earlier pin and is retired once; `free` frees it.
+    pub(super) unsafe fn retire(
+        &mut self,
+        memory: NonNull<u8>,
+        free: unsafe fn(NonNull<u8>, &mut Rooms),
+        big: bool,
+        guard: &Guard,
+    ) {
+        #[cfg(feature = "metrics")]
+        if self.open.is_empty() {
+            self.since = Instant::now();
+        }
+        self.open.push(Retired { memory, free });
+        if !self.sealed.is_empty() {
+            self.owed += 1;
+        }
+        // What is big does not wait for a batch to fill: inserts alone would never fill one.
+        if big || self.open.len() >= self.limit {
+            self.seal(guard);
+            failpoint(Step::BatchSealed);
+        }
+    }
+
+    /// Seals what is open.
+    pub(super) fn seal_open(&mut self) {
+        if !self.open.is_empty() {
+            self.seal(&sync::pin());
+        }
+    }
+
+    #[cold]
+    fn seal(&mut self, guard: &Guard) {
+        let flag = match self.flags.pop() {
+            Some(flag) => {
+                flag.lower();
+                flag
+            }
+            None => flags::take_flag(),
+        };
+        let items = mem::replace(&mut self.open, self.vectors.pop().unwrap_or_default());
+        self.sealed.push_back(Batch {
+            items,
+            flag,
+            #[cfg(feature = "metrics")]
+            since: self.since,
+        });
+        self.limit = BATCH << (self.waiting() / DOUBLING).min(MOST_DOUBLINGS);
+        guard.raise_when_unpinned(flag);
+    }
+
+    /// How many things were retired since the last call, while batches were waiting.
+    pub(super) fn take_owed(&mut self) -> usize {
+        mem::take(&mut self.owed)
+    }
+
+    /// Frees up to `most` things, at least one, whose time has come. Runs destructors.
+    pub(super) fn free_due(&mut self, most: usize) {
+        let mut left = most;
+        while let Some(batch) = self.sealed.front_mut()
+            && batch.flag.is_raised()
+        {
+            while let Some(item) = batch.items.pop() {
+                // SAFETY: retired once (I13), and its flag is up: no pin from before is left (I8).
+                unsafe { (item.free)(item.memory, &mut self.rooms) };
+                left -= 1;
+                if left == 0 {
+                    return;
+                }
+            }
+            self.recycle();
+        }
+    }
+
+    /// Takes the first batch off, which is empty and due, and keeps what it consists of.
+    #[cold]
+    fn recycle(&mut self) {
+        let Some(Batch { items, flag, .. }) = self.sealed.pop_front() else { return };
+        if self.vectors.len() < SPARE {
+            self.vectors.push(items);
+        }
+        if self.flags.len() < SPARE {
+            self.flags.push(flag);
+        } else {
+            flags::give_flag(flag);
+        }
+    }
+
+    /// Frees everything, due or not, and remembers the first panic out of a destructor.
+    ///
+    /// # Safety
+    /// Nobody is pinned who could read any of it, and never will be.
+    pub(super) unsafe fn clear(&mut self, first_panic: &mut Option<Box<dyn Any + Send>>) {
+        let Shelf { open, sealed, rooms, flags, .. } = self;
+        let sealed = sealed.drain(..).flat_map(|batch| {
+            flags.push(batch.flag);
+            batch.items
+        });
+        for item in sealed.chain(open.drain(..)) {
+            // SAFETY: retired once (I13); the caller's promise: its time has come (I8).
+            keep_first(first_panic, || unsafe { (item.free)(item.memory, rooms) });
+        }
+        for memory in rooms.free.drain(..) {
+            // SAFETY: `keep` put it there out of a room of this layout (I13, I15).
+            unsafe { (rooms.release)(memory) };
+        }
+        flags.drain(..).for_each(flags::give_flag);
+    }
+
+    /// What waits here: of each batch how many things, whether they are due, and since when.
+    #[cfg(feature = "metrics")]
+    pub(super) fn batches(&self) -> impl Iterator<Item = (usize, bool, Instant)> {
+        let open = (!self.open.is_empty()).then_some((self.open.len(), false, self.since));
+        let sealed = self.sealed.iter();
+        sealed.map(|b| (b.items.len(), b.flag.is_raised(), b.since)).chain(open)
+    }
+}
+
+/// Runs `f`, and remembers its panic unless an earlier one is remembered.
+pub(super) fn keep_first(first: &mut Option<Box<dyn Any + Send>>, f: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
+        first.get_or_insert(panic);
+    }
+}
