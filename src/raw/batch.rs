@@ -1,6 +1,6 @@
 //! Several lookups at once, so that their cache misses overlap.
 
-use super::block::{Element, element};
+use super::block::{Block, Element, element};
 use super::prefetch::{LINE, prefetch};
 use super::primary::{Found, Index};
 use super::table::{Bucket, SLOTS};
@@ -15,10 +15,13 @@ pub(super) struct Candidate<'g, E> {
 }
 
 impl<'g, E: Element> Candidate<'g, E> {
-    /// Asks for the element's second line, too: of whom a query yields, the value is read next.
+    /// Asks for the lines around what a lookup reads, too: a query reads the places before it, and of
+    /// whom it yields, the value is read next.
     #[inline(always)]
-    pub(super) fn prefetch_value(&self) {
-        prefetch(self.word.element().wrapping_byte_add(LINE));
+    pub(super) fn prefetch_around(&self) {
+        let element = self.word.element();
+        prefetch(element);
+        prefetch(element.wrapping_byte_add(Block::<E>::SOUGHT + LINE));
     }
 
     /// The element, if it is still there, by a load made now, and `accept` takes it: as `find`
@@ -51,7 +54,7 @@ impl<E: Element> Index<E> {
         let slot = head.slots.get(first)?;
         let word = slot.load();
         word.matches(fingerprint).then(|| {
-            prefetch(word.element());
+            prefetch(word.element().wrapping_byte_add(Block::<E>::SOUGHT));
             Candidate { slot, word, head }
         })
     }

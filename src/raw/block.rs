@@ -6,7 +6,7 @@
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
 
@@ -84,13 +84,13 @@ pub(super) type Places = SmallVec<[Place; 3]>;
 /// The inside of an element: its key and value with what the index needs to know about them.
 #[repr(C)]
 pub(crate) struct Block<E: Element> {
+    // What queries read, before what lookups read: so both have theirs in one cache line most often.
+    places: Places,
     /// One for the index, until the epoch has passed after its removal, and one for each
     /// [`Counted`].
     count: AtomicU32,
     flags: AtomicU32,
-    // What lookups and queries read comes first, so that it is most often one cache line.
     key: E::Key,
-    places: Places,
     /// Taken out of a killed block only, with VACATED set (I10).
     value: ManuallyDrop<E::Value>,
     hash: u64,
@@ -117,6 +117,9 @@ where
 }
 
 impl<E: Element> Block<E> {
+    /// How far from the beginning of an element that is which every lookup reads.
+    pub(super) const SOUGHT: usize = mem::offset_of!(Self, flags);
+
     /// What the element is found by.
     #[inline]
     pub(crate) fn key(&self) -> &E::Key {

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use super::block::{Element, element};
 use super::limbo::Reclaim;
+use super::prefetch::prefetch;
 use super::primary::{Context, Index, PER_BUCKET};
 #[cfg(feature = "tracing")]
 use super::resizes::Resize;
@@ -147,6 +148,8 @@ impl<E: Element> Index<E> {
             mine.overflow.mark_migrated();
             return false;
         }
+        // They are needed when the sources have been frozen.
+        (0..plan.targets).for_each(|t| prefetch(next.bucket(group + t * plan.groups)));
         if mutant(Mutant::MigratedBeforeFill) {
             sources.iter().for_each(|source| source.overflow.mark_migrated());
         }

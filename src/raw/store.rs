@@ -300,7 +300,7 @@ impl<'g, E: Element> Members<'g, E> {
         for (near, far) in self.near.iter_mut().zip(&mut self.far) {
             *near = far.take().map(|(hash, place)| {
                 let candidate = self.store.primary.candidate(hash, self.guard);
-                candidate.as_ref().inspect(|candidate| candidate.prefetch_value());
+                candidate.as_ref().inspect(|candidate| candidate.prefetch_around());
                 Near { hash, place, candidate }
             });
             if near.is_none() {
