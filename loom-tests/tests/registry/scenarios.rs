@@ -40,13 +40,17 @@ const SCENARIOS: &[Scenario] = &[
 
 const CATCHES: &[Catch] = &[
     catch("RetireBeforeUnlink", "retain", &["values are lost", "freed memory is read"]),
-    catch("MigratedBeforeFill", "growth", &["a query by", "an iteration over", "misses"]),
+    catch(
+        "MigratedBeforeFill",
+        "growth",
+        &["a query by", "an iteration over", "misses", "the length"],
+    ),
     catch("ReaderIgnoresMigrated", "equal_hashes", &["freed memory is read"]),
-    catch("NoValidation", "registrations", &["two hold one id", "members of t"]),
+    catch("NoValidation", "registrations", &["two hold one id", "members of t", "the length"]),
     catch("NeverCommitted", "overruled", &["freed memory is read", "a query by"]),
     catch("FreeSlotEarly", "churn", &["a slot given back twice", "a claimed slot has a chunk"]),
-    catch("ClaimAnew", "churn", &["a query by"]),
-    catch("LateHash", "compute", &["members of t"]),
+    catch("ClaimAnew", "churn", &["a query by", "members of t"]),
+    catch("LateHash", "compute", &["members of t", "a query by"]),
     catch("ClaimClosed", "remove_node", &["the nodes", "the tags"]),
     catch("UnlinkAny", "names_come_and_go", &["the tags", "the nodes"]),
     catch("CountAfterZero", "names_come_and_go", &["values are lost", "freed memory is read"]),
