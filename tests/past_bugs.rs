@@ -294,9 +294,10 @@ fn reference_outlives_its_guard() {
 // crossbeam#672
 #[test]
 fn leak_on_concurrent_remove() {
-    let ledger = Ledger::new(1 << 16);
+    let rounds = scaled(60);
+    let ledger = Ledger::new(usize::try_from(rounds).unwrap() * 1000);
     let registry: Registry<Token, u64, Token, u64> = Registry::new("here");
-    for round in 0..scaled(60) {
+    for round in 0..rounds {
         for id in 0..30 {
             let given = Child::new(ledger.token()).metadata(ledger.token());
             registry.insert(id, given.on("here", round));

@@ -489,9 +489,10 @@ fn what_a_lookup_has_seen_a_query_finds() {
 /// One registry's threads may end in the middle of another's life.
 #[test]
 fn registries_share_threads_and_nothing_else() {
-    let ledger = Ledger::new(200_000);
+    let rounds = scaled(60);
+    let ledger = Ledger::new(usize::try_from(rounds).unwrap() * 4000);
     race(4, |thread| {
-        for round in 0..scaled(60) {
+        for round in 0..rounds {
             let registry: Registry<Token, u64, Token> = Registry::new("here");
             for n in 0..40 {
                 registry.insert(format!("{n}"), tracked(&ledger, round));
