@@ -84,7 +84,7 @@ pub(super) type Places = SmallVec<[Place; 3]>;
 /// The inside of an element: its key and value with what the index needs to know about them.
 #[repr(C)]
 pub(crate) struct Block<E: Element> {
-    // What queries read, before what lookups read: so both have theirs in one cache line most often.
+    // What queries read, right before what lookups read: neither has the other's in its midst.
     places: Places,
     /// One for the index, until the epoch has passed after its removal, and one for each
     /// [`Counted`].

@@ -29,7 +29,7 @@ pub(super) const PER_BUCKET: usize = if MODEL { 2 } else { 4 };
 pub(super) struct Context<'g> {
     pub(super) guard: &'g Guard,
     pub(super) limbo: &'g Limbo,
-    /// Chunks the operation may still migrate besides its own buckets.
+    /// Chunks of others' buckets that the operation may still migrate, where its own have moved.
     pub(super) chunks: Cell<usize>,
     /// Set when an insert that unwinds finds that its element was committed all the same.
     pub(super) escaped: Cell<bool>,

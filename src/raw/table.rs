@@ -19,7 +19,7 @@ use crate::sync::{self, AtomicTagged, AtomicU64, AtomicUsize, Canary, MODEL, Ord
 
 /// Slots of a bucket: seven and the overflow word fill a cache line.
 pub(super) const SLOTS: usize = if MODEL { 2 } else { 7 };
-/// Groups of buckets that one helper migrates besides its own: one, for that is what the slowest
+/// Groups of buckets that one helper migrates where its own has moved: one, for that is what the slowest
 /// inserts are made of (with four their 99.9th percentile under churn is 1.4 times what it is). A
 /// migration is done long before its successor fills up all the same.
 pub(super) const CHUNK: usize = 1;
