@@ -26,7 +26,7 @@ impl<S, P, M, K, H: BuildHasher> Pinned<'_, S, P, M, K, H> {
     /// assert_eq!(pinned.lookup("worker").map(|entry| *entry.spec()), Some("spec"));
     /// assert!(pinned.lookup("nobody").is_none());
     /// ```
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn lookup<Q>(&self, id: &Q) -> Option<&Entry<S, P, M, K>>
     where

@@ -15,7 +15,7 @@ use smol_str::SmolStr;
 
 use super::chunk::Place;
 use super::word::Word;
-use crate::sync::{self, AtomicU32, Canary, MODEL, Mutant, Ordering, mutant};
+use crate::sync::{self, AtomicU8, AtomicU32, Canary, MODEL, Mutant, Ordering, mutant};
 
 /// One of the secondary indexes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,13 +70,9 @@ pub(crate) trait Element: Sized {
 }
 
 /// Set on an element seen committed, before anything tries to unlink it (I7).
-const WAS_COMMITTED: u32 = 1;
+const WAS_COMMITTED: u8 = 1;
 /// The value has moved to another block: this one was killed, so nobody ever read the value.
-const VACATED: u32 = 2;
-/// What the value says of itself, set before the element is published: a lookup need not fetch the
-/// line of the value to know it.
-const LIVE: u32 = 4;
-const TIMED: u32 = 8;
+const VACATED: u8 = 2;
 
 /// Where the slots of an element's names are, in the order of its names.
 pub(super) type Places = SmallVec<[Place; 3]>;
@@ -89,7 +85,10 @@ pub(crate) struct Block<E: Element> {
     /// One for the index, until the epoch has passed after its removal, and one for each
     /// [`Counted`].
     count: AtomicU32,
-    flags: AtomicU32,
+    flags: AtomicU8,
+    /// What the value says of itself: a lookup need not fetch the line of the value to know it.
+    live: bool,
+    timed: bool,
     key: E::Key,
     /// Taken out of a killed block only, with VACATED set (I10).
     value: ManuallyDrop<E::Value>,
@@ -151,15 +150,13 @@ impl<E: Element> Block<E> {
     /// Whether the value counts as live.
     #[inline]
     pub(crate) fn is_live(&self) -> bool {
-        // Relaxed: set before the element was published, and never changed.
-        self.flags.load(Ordering::Relaxed) & LIVE != 0
+        self.live
     }
 
     /// Whether the value has a deadline.
     #[inline]
     pub(crate) fn is_timed(&self) -> bool {
-        // Relaxed: as in `is_live`.
-        self.flags.load(Ordering::Relaxed) & TIMED != 0
+        self.timed
     }
 
     /// Says that the element has been seen committed. Before any attempt to unlink it (I7).
@@ -288,11 +285,11 @@ pub(crate) struct Draft<E: Element>(NonNull<E>);
 impl<E: Element> Draft<E> {
     pub(super) fn new(room: Room<E>, hash: u64, key: E::Key, value: E::Value) -> Self {
         let memory = ManuallyDrop::new(room).0;
-        let live = if E::is_live(&value) { LIVE } else { 0 };
-        let timed = if E::is_timed(&value) { TIMED } else { 0 };
         let element = E::wrap(Block {
             count: AtomicU32::new(1),
-            flags: AtomicU32::new(live | timed),
+            flags: AtomicU8::new(0),
+            live: E::is_live(&value),
+            timed: E::is_timed(&value),
             places: Places::new(),
             key,
             value: ManuallyDrop::new(value),

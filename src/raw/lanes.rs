@@ -33,8 +33,8 @@ impl<E> Bucket<E> {
         unsafe {
             asm!(
                 // The fingerprint eight times.
-                "movd {wanted}, {fingerprint:e}",
-                "pshuflw {wanted}, {wanted}, 0",
+                "movq {wanted}, {fingerprint}",
+                "pshuflw {wanted}, {wanted}, 0xff",
                 "pshufd {wanted}, {wanted}, 0",
                 // The upper halves of four words each,
                 "movaps {low}, [{bucket}]",

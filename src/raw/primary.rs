@@ -105,6 +105,14 @@ impl<'g, E: Element> Found<'g, E> {
     }
 }
 
+/// What a first look for a key shows.
+pub(crate) enum Glance<'g, E: Element> {
+    Found(Found<'g, E>),
+    Absent,
+    /// `find` has to say.
+    Unclear,
+}
+
 /// An element as a writer met it: what a compare-and-swap expects.
 pub(crate) struct Held<'g, E: Element> {
     index: &'g Index<E>,
@@ -144,7 +152,8 @@ impl<E: Element> Bucket<E> {
             promising &= promising - 1;
             let word = slot.load();
             // SAFETY: read while pinned from a chain that was not MIGRATED then (I5, I8).
-            if word.is_sought(fingerprint) && accept(unsafe { element(word.element()) }) {
+            let mut accept = |sought| accept(unsafe { element(sought) });
+            if word.sought(fingerprint).is_some_and(&mut accept) {
                 return Some((slot, word));
             }
         }
@@ -184,7 +193,7 @@ impl<E: Element> Index<E> {
         // Acquire: pairs with the CAS in `promote`; the table's header and words (O7).
         let word = self.root.load(Ordering::Acquire);
         // SAFETY: loaded after the pin, so it is not freed during 'g (I8); packed, so not null.
-        unsafe { Table::unpack(word).unwrap_unchecked() }
+        unsafe { Table::unpack_some(word) }
     }
 
     /// Whether `table` is the root now.
@@ -242,6 +251,39 @@ impl<E: Element> Index<E> {
         table.next().expect("a frozen or migrated word in a table without successor")
     }
 
+    /// As much of `find` as settles nearly every lookup: the first slot that looks right, or that none
+    /// does and the chain ends there. It becomes part of its callers, as straight code that keeps little
+    /// in registers: while lookups wait for memory, their time is that which the processor takes to get
+    /// to the next one.
+    ///
+    /// Linearization: as `find` (L1).
+    #[inline(always)]
+    pub(super) fn glance<'g>(
+        &'g self,
+        hash: u64,
+        accept: impl FnOnce(&E) -> bool,
+        guard: &'g Guard,
+    ) -> Glance<'g, E> {
+        let table = self.root(guard);
+        let head = table.chain(hash);
+        let link = head.overflow.load();
+        if link.is_migrated() && !mutant(Mutant::ReaderIgnoresMigrated) {
+            return Glance::Unclear;
+        }
+        let fingerprint = table.fingerprint(hash);
+        let promising = head.matching(fingerprint);
+        if promising == 0 {
+            return if link.is_last() { Glance::Absent } else { Glance::Unclear };
+        }
+        let slot = &head.slots[promising.trailing_zeros() as usize];
+        let word = slot.load();
+        // SAFETY: read while pinned from a chain that was not MIGRATED then (I5, I8).
+        match word.sought(fingerprint).map(|sought| unsafe { element(sought) }) {
+            Some(element) if accept(element) => Glance::Found(Found { element, slot, word, head }),
+            _ => Glance::Unclear,
+        }
+    }
+
     /// The first committed element with that fingerprint that `accept` takes.
     ///
     /// Linearization (L1): a hit where its slot was loaded; a miss where the overflow word of
@@ -254,31 +296,17 @@ impl<E: Element> Index<E> {
         mut accept: impl FnMut(&E) -> bool,
         guard: &'g Guard,
     ) -> Option<Found<'g, E>> {
-        let (table, head, link) = self.chain(hash, guard);
+        let (table, head, mut link) = self.chain(hash, guard);
         let fingerprint = table.fingerprint(hash);
-        let (slot, word) = match head.find(fingerprint, &mut accept) {
-            Some(found) => found,
-            None => Self::find_further(table, table.follow(link)?, fingerprint, accept)?,
-        };
-        // SAFETY: read while pinned from a chain that was not MIGRATED then (I5, I8).
-        Some(Found { element: unsafe { element(word.element()) }, slot, word, head })
-    }
-
-    /// The same from an overflow bucket of a chain on, where few elements are.
-    #[cold]
-    fn find_further<'g>(
-        table: Table<'g, E>,
-        mut bucket: &'g Bucket<E>,
-        fingerprint: Fingerprint,
-        mut accept: impl FnMut(&E) -> bool,
-    ) -> Option<(&'g Slot<E>, Word<E>)> {
+        let mut bucket = head;
         loop {
-            let link = bucket.overflow.load();
-            let found = bucket.find(fingerprint, &mut accept);
-            if found.is_some() {
-                return found;
+            if let Some((slot, word)) = bucket.find(fingerprint, &mut accept) {
+                // SAFETY: read while pinned from a chain that was not MIGRATED then (I5, I8).
+                let element = unsafe { element(word.element()) };
+                return Some(Found { element, slot, word, head });
             }
             bucket = table.follow(link)?;
+            link = bucket.overflow.load();
         }
     }
 
@@ -562,7 +590,7 @@ impl<E: Element> Drop for Index<E> {
         // Acquire: pairs with `promote` (O7).
         let root = self.root.load(Ordering::Acquire);
         // SAFETY: `&mut self`: nobody else is in this index any more (I13).
-        let root: Table<'_, E> = unsafe { Table::unpack(root).unwrap_unchecked() };
+        let root: Table<'_, E> = unsafe { Table::unpack_some(root) };
         let mut first_panic = None;
         // SAFETY: this index is ours alone (I13), and its tables are freed after the walk.
         for found in unsafe { Walk::of(root) } {

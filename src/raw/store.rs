@@ -17,7 +17,7 @@ use super::members::{NamedSet, Scan};
 use super::operation::Operation;
 use super::pages::Pages;
 use super::prefetch::{prefetch, prefetch_rest};
-use super::primary::{Found, Index, PER_BUCKET};
+use super::primary::{Found, Glance, Index, PER_BUCKET};
 #[cfg(feature = "tracing")]
 use super::resizes::Resize;
 use super::walk::Walk;
@@ -110,23 +110,57 @@ impl<E: Element> Store<E> {
         self.primary.find_many(hashes, |i, element| eq(i, element.block().key()), guard)
     }
 
-    /// The element with a key that `eq` takes, with a pin of its own, if `judge` says so.
-    pub(crate) fn find_pinned<'r>(
-        &'r self,
+    /// The current element with a key that `eq` takes, if `judge` says so. Linearization: L1.
+    #[inline(always)]
+    pub(crate) fn look_up<'g>(
+        &'g self,
         hash: u64,
         mut eq: impl FnMut(&E::Key) -> bool,
-        mut judge: impl FnMut(&Found<'_, E>) -> Verdict,
-    ) -> Option<PinnedRef<'r, E>> {
-        self.prefetch(hash);
-        let guard = self.pin();
-        let element = loop {
-            let found = self.find(hash, &mut eq, &guard)?;
+        mut judge: impl FnMut(&Found<'g, E>) -> Verdict,
+        guard: &'g Guard,
+    ) -> Option<&'g E> {
+        match self.primary.glance(hash, |element| eq(element.block().key()), guard) {
+            Glance::Absent => return None,
+            Glance::Found(found) => match judge(&found) {
+                Verdict::Take => return Some(found.entry()),
+                Verdict::Absent => return None,
+                Verdict::Again => {}
+            },
+            Glance::Unclear => {}
+        }
+        self.look_closely(hash, eq, judge, guard)
+    }
+
+    /// The same in full, and once more for as long as what is found is replaced before it is judged.
+    #[cold]
+    pub(crate) fn look_closely<'g>(
+        &'g self,
+        hash: u64,
+        mut eq: impl FnMut(&E::Key) -> bool,
+        mut judge: impl FnMut(&Found<'g, E>) -> Verdict,
+        guard: &'g Guard,
+    ) -> Option<&'g E> {
+        loop {
+            let found = self.find(hash, &mut eq, guard)?;
             match judge(&found) {
-                Verdict::Take => break NonNull::from(found.entry()),
+                Verdict::Take => return Some(found.entry()),
                 Verdict::Absent => return None,
                 Verdict::Again => {}
             }
-        };
+        }
+    }
+
+    /// The same, with a pin of its own.
+    #[inline]
+    pub(crate) fn look_up_pinned<'r>(
+        &'r self,
+        hash: u64,
+        eq: impl FnMut(&E::Key) -> bool,
+        judge: impl FnMut(&Found<'_, E>) -> Verdict,
+    ) -> Option<PinnedRef<'r, E>> {
+        self.prefetch(hash);
+        let guard = self.pin();
+        let element = NonNull::from(self.look_up(hash, eq, judge, &guard)?);
         Some(PinnedRef { element, _guard: guard, _store: PhantomData })
     }
 

@@ -157,8 +157,18 @@ impl<'g, E> Table<'g, E> {
     /// `word` is null or was made by `pack`, and that table is not freed during `'g`.
     #[inline(always)]
     pub(super) unsafe fn unpack(word: *mut Bucket<E>) -> Option<Self> {
-        let base = NonNull::new(word.map_addr(|a| a & !SIZE_MASK))?;
-        Some(Table { base, log2: (word.addr() & SIZE_MASK) as u32, _alive: PhantomData })
+        // SAFETY: the caller's promise; it is not null (I8).
+        NonNull::new(word).map(|_| unsafe { Self::unpack_some(word) })
+    }
+
+    /// # Safety
+    /// `word` was made by `pack`, and that table is not freed during `'g`.
+    #[inline(always)]
+    pub(super) unsafe fn unpack_some(word: *mut Bucket<E>) -> Self {
+        let base = word.map_addr(|a| a & !SIZE_MASK);
+        // SAFETY: the address of a bucket, which leaves those bits free (I14).
+        let base = unsafe { NonNull::new_unchecked(base) };
+        Table { base, log2: (word.addr() & SIZE_MASK) as u32, _alive: PhantomData }
     }
 
     /// Where the bucket of a hash is, from a packed handle that may be out of date: an address to

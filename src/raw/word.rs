@@ -68,14 +68,14 @@ impl Fingerprint {
         log2 & !(WINDOW - 1)
     }
 
-    /// The upper sixteen bits of a word with an element of this fingerprint.
+    /// A word of which the upper sixteen bits are those of all words with this fingerprint.
     #[cfg(all(
         target_arch = "x86_64",
         not(any(process_registry_loom, process_registry_shuttle, miri))
     ))]
     #[inline(always)]
-    pub(super) fn lane(self) -> u32 {
-        (self.0 >> FINGERPRINT_SHIFT) as u32
+    pub(super) fn lane(self) -> usize {
+        self.0
     }
 
     /// Whether the fingerprints of two sizes of table are the same.
@@ -181,10 +181,15 @@ impl<E> Word<E> {
             && (FINGERPRINT_BITS != 0 || self.is_element())
     }
 
-    /// Whether a lookup looks at this.
+    /// The element, if a lookup for that fingerprint looks at this one.
     #[inline(always)]
-    pub(super) fn is_sought(self, fingerprint: Fingerprint) -> bool {
-        self.matches(fingerprint) || mutant(Mutant::TakePending) && self.resembles(fingerprint)
+    pub(super) fn sought(self, fingerprint: Fingerprint) -> Option<*mut E> {
+        let ignored = if mutant(Mutant::TakePending) { PENDING } else { 0 };
+        // What is left where the fingerprint is the same has no bits of its own.
+        let rest = self.0.map_addr(|a| a ^ fingerprint.0);
+        let differs = rest.addr() & (FINGERPRINT_MASK | PENDING) & !ignored != 0;
+        let element = rest.map_addr(|a| a & !(FROZEN | PENDING | EMPTY));
+        (!differs && (FINGERPRINT_BITS != 0 || !element.is_null())).then_some(element)
     }
 
     #[inline(always)]
@@ -360,6 +365,12 @@ impl<E> Link<E> {
     pub(super) fn extended(self, next: *mut Bucket<E>) -> Self {
         debug_assert!(self.next().is_null());
         Link(next.map_addr(|a| a | self.0.addr() | OVINIT))
+    }
+
+    /// Whether the chain ends here.
+    #[inline(always)]
+    pub(super) fn is_last(self) -> bool {
+        self.next().is_null()
     }
 
     #[inline(always)]

@@ -32,7 +32,7 @@ impl<S, P, M, K, H: BuildHasher> Registry<S, P, M, K, H> {
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        let found = self.store.find_pinned(
+        let found = self.store.look_up_pinned(
             self.hash(id),
             |key| id.equivalent(key),
             |found| judge(found, &self.clock, bound),

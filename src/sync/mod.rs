@@ -29,8 +29,8 @@ pub(crate) use mutants::switch;
 pub(crate) use self::failpoint::{Step, failpoint};
 pub(crate) use self::mutants::{Mutant, mutant};
 pub(crate) use arm::{
-    AtomicIsize, AtomicTagged, AtomicU32, AtomicU64, AtomicUsize, Canary, Guard, Turn, fence,
-    flag_pool, is_pinned, keep_until_end, pin, stripe,
+    AtomicIsize, AtomicTagged, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Canary, Guard, Turn,
+    fence, flag_pool, is_pinned, keep_until_end, pin, stripe,
 };
 pub(crate) use std::sync::atomic::Ordering;
 

@@ -150,7 +150,7 @@ macro_rules! instrumented {
     )*};
 }
 
-instrumented!(AtomicU32: u32, AtomicU64: u64, AtomicUsize: usize);
+instrumented!(AtomicU8: u8, AtomicU32: u32, AtomicU64: u64, AtomicUsize: usize);
 
 /// A figure: read-modify-writes that commute, and reads on which nothing rests. Not instrumented,
 /// for that would only multiply what is to be explored.

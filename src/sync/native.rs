@@ -10,7 +10,9 @@ use crossbeam_epoch as epoch;
 
 use super::{Flag, Ordering};
 
-pub(crate) use std::sync::atomic::{AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, fence};
+pub(crate) use std::sync::atomic::{
+    AtomicIsize, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, fence,
+};
 
 /// An atomic pointer whose spare bits carry flags.
 #[repr(transparent)]
