@@ -28,6 +28,7 @@ pub(super) struct Chunk {
 
 /// What a chunk belongs to: all that it takes to give a slot of it back. Written while nobody else
 /// can reach the chunk.
+#[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Home {
     /// Dangling until a new set has been put into a block.

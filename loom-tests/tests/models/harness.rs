@@ -37,6 +37,8 @@ pub struct Model {
     pub bound_bare: usize,
     /// Whether nothing is reclaimed before the end in any mode.
     pub bare: bool,
+    /// Whether it asks what is reclaimed, so that there is no such mode for it.
+    pub reclaims: bool,
     /// Whether all threads share their stripes.
     pub one_stripe: bool,
 }
@@ -194,11 +196,12 @@ fn parent(job: &Job, mutant: &str) -> (String, String, Option<i32>, Duration) {
 /// The processes of a model: in each of its modes with these bounds, or for shuttle, which knows
 /// neither, one.
 fn jobs_of(model: &Model, bounds: [usize; 3]) -> impl Iterator<Item = Job> {
-    let name = model.name;
+    let Model { name, reclaims, .. } = *model;
     let loom = cfg!(process_registry_loom);
     let modes = [Loads::Written, Loads::Rmw, Loads::Bare].into_iter().zip(bounds);
     let modes = modes
-        .filter(move |(loads, bound)| if loom { *bound > 0 } else { *loads == Loads::Written });
+        .filter(move |(loads, bound)| if loom { *bound > 0 } else { *loads == Loads::Written })
+        .filter(move |(loads, _)| !(reclaims && *loads == Loads::Bare));
     modes.map(move |(loads, bound)| Job { model: name, loads, bound, catch: None })
 }
 

@@ -21,12 +21,26 @@ const fn model(
     bound_rmw: usize,
     bound_bare: usize,
 ) -> Model {
-    Model { name, run, bound, bound_rmw, bound_bare, bare: false, one_stripe: false }
+    Model {
+        name,
+        run,
+        bound,
+        bound_rmw,
+        bound_bare,
+        bare: false,
+        reclaims: false,
+        one_stripe: false,
+    }
 }
 
 /// A model of the slot words alone.
 const fn slots(name: &'static str, run: fn(), bound: usize, bound_rmw: usize) -> Model {
     Model { bare: true, ..model(name, run, bound, bound_rmw, 0) }
+}
+
+/// A model of what is reclaimed.
+const fn reclaims(name: &'static str, run: fn(), bound: usize, bound_rmw: usize) -> Model {
+    Model { reclaims: true, ..model(name, run, bound, bound_rmw, 0) }
 }
 
 /// A model whose threads all share one stripe of everything: shelves and set stripes.
@@ -50,7 +64,7 @@ use Loads::{Rmw, Written};
 /// without reclamation. Bounds are as large as a few seconds allow; 9 is none.
 #[rustfmt::skip]
 const MODELS: &[Model] = &[
-model("insert_insert", keys::insert_insert, 3, 3, 0),
+    model("insert_insert", keys::insert_insert, 3, 3, 0),
     model("insert_remove_b_insert", keys::insert_remove_b_insert, 3, 3, 0),
     model("insert_insert_remove_b", keys::insert_insert_remove_b, 2, 2, 0),
     model("three_inserts", keys::three_inserts, 1, 2, 0),
@@ -135,7 +149,7 @@ model("insert_insert", keys::insert_insert, 3, 3, 0),
     model("own_own", reclaim::own_own, 3, 3, 0),
     model("drop_drop", reclaim::drop_drop, 3, 3, 0),
     model("one_shelf", reclaim::one_shelf, 3, 3, 0),
-    model("collect_remove", reclaim::collect_remove, 2, 3, 0),
+    reclaims("collect_remove", reclaim::collect_remove, 2, 3),
     model("repin", reclaim::repin, 3, 3, 0),
     model("flag_reuse", reclaim::flag_reuse, 3, 3, 0),
     model("nested_pins", reclaim::nested_pins, 3, 3, 0),
