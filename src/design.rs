@@ -75,7 +75,8 @@
 //! ## Inserting an absent key
 //!
 //! 1. A table that has a successor: migrate one's own chain and go on in the successor.
-//! 2. Scan the chain. The key is there → refused. Anything frozen → step 1.
+//! 2. Scan the chain. The key is there → refused. It or an overflow word is frozen → step 1. (That
+//!    another slot is frozen need not be seen: the exchange of step 3 fails on a frozen word.)
 //! 3. Publish the entry as PENDING in a vacant slot, or in a bucket linked to the end of the chain.
 //! 4. One pass of sequentially consistent loads over all slots of the chain, for a *target*, at
 //!    first one's own word. Of the same key: COMMITTED → kill the target. PENDING at a higher

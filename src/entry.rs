@@ -156,10 +156,14 @@ impl<S, P, M, K> Element for Entry<S, P, M, K> {
         &mut self.0
     }
 
-    fn names<'v>(body: &'v Body<S, P, M>, each: &mut dyn FnMut(Dim, &'v SmolStr)) {
+    fn names<'v>(body: &'v Body<S, P, M>, mut each: impl FnMut(Dim, &'v SmolStr)) {
         if Self::is_live(body) {
-            body.tags.iter().for_each(|tag| each(TAGS, tag.name()));
-            body.bindings.iter().for_each(|(node, _)| each(NODES, node.name()));
+            let tags = body.tags.iter().map(|tag| (TAGS, tag.name()));
+            let nodes = body.bindings.iter().map(|(node, _)| (NODES, node.name()));
+            // Not by `for_each`, which would make two copies of what is done with each.
+            for (dim, name) in tags.chain(nodes) {
+                each(dim, name);
+            }
         }
     }
 

@@ -135,14 +135,12 @@ impl<'g, S, P, M, K> View<'g, S, P, M, K> {
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let hashes = ids.map(hash);
-        let found = self.store.find_many(&hashes, |at, key| ids[at].equivalent(key), self.guard);
-        let mut at = 0;
-        found.map(|found| {
-            let (id, hash) = (ids[at], hashes[at]);
-            at += 1;
-            self.settle(found?, hash, id, bound)
-        })
+        self.store.find_many(
+            |at| hash(ids[at]),
+            |at, key| ids[at].equivalent(key),
+            |at, hash, found| self.settle(found, hash, ids[at], bound),
+            self.guard,
+        )
     }
 
     /// The entries of at most [`BATCH`] ids; the misses of the cache overlap.
@@ -153,18 +151,18 @@ impl<'g, S, P, M, K> View<'g, S, P, M, K> {
         let Some(first) = ids.first() else {
             return SmallVec::new();
         };
-        // A short batch is filled up with its first id, whose cache line is on its way anyway.
-        let mut hashes = [hash(first); BATCH];
-        for (slot, id) in hashes.iter_mut().zip(ids).skip(1) {
-            *slot = hash(id);
-        }
-        let same = |at: usize, key: &K| ids.get(at).is_some_and(|id| id.equivalent(key));
-        let found = self.store.find_many(&hashes, same, self.guard);
-        ids.iter()
-            .zip(hashes)
-            .zip(found)
-            .map(|((id, hash), found)| self.settle(found?, hash, *id, bound))
-            .collect()
+        // A short batch is filled up with its first id, whose cache lines are on their way anyway.
+        let filler = hash(first);
+        let id = |at: usize| *ids.get(at).unwrap_or(first);
+        let found = self.store.find_many(
+            |at| if (1..ids.len()).contains(&at) { hash(ids[at]) } else { filler },
+            |at, key| id(at).equivalent(key),
+            |at, hash, found| self.settle(found, hash, id(at), bound),
+            self.guard,
+        );
+        let mut found = Batch::from_buf(found);
+        found.truncate(ids.len());
+        found
     }
 
     /// A scan of everything.
@@ -231,10 +229,11 @@ impl<'g, S, P, M, K> Scan<'g, S, P, M, K> {
 
     /// The next entry that is `wanted`. `carries` says of an entry found elsewhere whether it is in the set
     /// that is being scanned at all.
+    #[inline]
     pub(crate) fn next_met(
         &mut self,
-        wanted: impl Fn(&Entry<S, P, M, K>) -> bool,
-        carries: impl Fn(&Entry<S, P, M, K>) -> bool,
+        wanted: &impl Fn(&Entry<S, P, M, K>) -> bool,
+        carries: &impl Fn(&Entry<S, P, M, K>) -> bool,
     ) -> Option<Met<'g, S, P, M, K>>
     where
         K: Eq,
@@ -252,31 +251,50 @@ impl<'g, S, P, M, K> Scan<'g, S, P, M, K> {
             if !wanted(entry) {
                 continue;
             }
-            let met = |entry| self.ahead.iter().any(|met| ptr::eq(*met, entry));
             match judge(&found, self.view.clock, any) {
-                Verdict::Take if met(entry) => {}
+                Verdict::Take if self.has_met(entry) => {}
                 Verdict::Take => return Some(Met::Current(entry)),
                 Verdict::Absent => return Some(Met::Expired(entry)),
                 Verdict::Again => {
-                    let hash = entry.block().hash();
-                    let fits = |entry: &_| wanted(entry) && carries(entry);
-                    match self.view.find(hash, &Key(entry.id()), fits) {
-                        Some(entry) if !met(entry) => {
-                            self.ahead.push(entry);
-                            return Some(Met::Current(entry));
-                        }
-                        // Nobody has renewed it, a migration has moved it.
-                        None if entry.is_expired(self.view.clock) => {
-                            return Some(Met::Expired(entry));
-                        }
-                        _ => {}
+                    let met = self.meet_again(entry, |entry| wanted(entry) && carries(entry));
+                    if met.is_some() {
+                        return met;
                     }
                 }
             }
         }
     }
 
+    /// Whether the scan was ahead of itself when it met this entry.
+    #[inline]
+    fn has_met(&self, entry: &Entry<S, P, M, K>) -> bool {
+        self.ahead.iter().any(|met| ptr::eq(*met, entry))
+    }
+
+    /// What has become of an entry that had expired and was changed before that was sure.
+    #[cold]
+    #[inline(never)]
+    fn meet_again(
+        &mut self,
+        entry: &'g Entry<S, P, M, K>,
+        fits: impl Fn(&Entry<S, P, M, K>) -> bool,
+    ) -> Option<Met<'g, S, P, M, K>>
+    where
+        K: Eq,
+    {
+        match self.view.find(entry.block().hash(), &Key(entry.id()), fits) {
+            Some(entry) if !self.has_met(entry) => {
+                self.ahead.push(entry);
+                Some(Met::Current(entry))
+            }
+            // Nobody has renewed it, a migration has moved it.
+            None if entry.is_expired(self.view.clock) => Some(Met::Expired(entry)),
+            _ => None,
+        }
+    }
+
     /// The next entry that is `wanted` and has not expired.
+    #[inline]
     pub(crate) fn next(
         &mut self,
         wanted: impl Fn(&Entry<S, P, M, K>) -> bool,

@@ -40,7 +40,7 @@ where
         same: impl Fn(&Entry<S, P, M, K>, &Entry<S, P, M, K>) -> bool,
     ) {
         let mut scan = self.view(guard).walk();
-        while let Some(met) = scan.next_met(any, any) {
+        while let Some(met) = scan.next_met(&any, &any) {
             let (entry, condemned) = match met {
                 Met::Current(entry) if retain(entry) => continue,
                 Met::Current(entry) => (entry, true),

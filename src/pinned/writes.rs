@@ -66,6 +66,7 @@ where
     ) -> Option<&Entry<S, P, M, K>> {
         let id = id.into_id();
         let hash = self.registry.hash(&id);
+        self.registry.store.prefetch(hash);
         let draft = self.registry.draft(hash, id, child, options.ttl);
         let applied = self.registry.put(hash, self.writing(), draft);
         if let Some(entry) = applied.after {
@@ -135,6 +136,7 @@ where
     ) -> Result<&Entry<S, P, M, K>, Occupied<'_, S, P, M, K>> {
         let id = id.into_id();
         let hash = self.registry.hash(&id);
+        self.registry.store.prefetch(hash);
         let lifetime = child.lifetime;
         let draft = self.registry.draft(hash, id, child, options.ttl);
         let applied = self.registry.put_if_vacant(hash, self.writing(), draft);

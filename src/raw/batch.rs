@@ -3,8 +3,8 @@
 use super::block::{Block, Element, element};
 use super::prefetch::{LINE, prefetch};
 use super::primary::{Found, Index};
-use super::table::{Bucket, SLOTS};
-use super::word::{Slot, Word};
+use super::table::{Bucket, SLOTS, Table};
+use super::word::{Fingerprint, Slot, Word};
 use crate::sync::{Guard, MODEL};
 
 /// Where the first promising word of a lookup is.
@@ -15,13 +15,30 @@ pub(super) struct Candidate<'g, E> {
 }
 
 impl<'g, E: Element> Candidate<'g, E> {
+    /// Asks for the lines of what a lookup reads: one, or two if it begins near the end of one.
+    #[inline(always)]
+    fn prefetch(&self) {
+        let element = self.word.element();
+        prefetch(element.wrapping_byte_add(Block::<E>::SOUGHT.start));
+        prefetch(element.wrapping_byte_add(Block::<E>::SOUGHT.end - 1));
+    }
+
     /// Asks for the lines around what a lookup reads, too: a query reads the places before it, and of
     /// whom it yields, the value is read next.
     #[inline(always)]
     pub(super) fn prefetch_around(&self) {
         let element = self.word.element();
         prefetch(element);
-        prefetch(element.wrapping_byte_add(Block::<E>::SOUGHT + LINE));
+        prefetch(element.wrapping_byte_add(Block::<E>::SOUGHT.start));
+        prefetch(element.wrapping_byte_add(Block::<E>::SOUGHT.start + LINE));
+    }
+
+    #[inline(always)]
+    fn found(&self) -> Found<'g, E> {
+        // SAFETY: read under the guard that `'g` stands for from a chain that was not MIGRATED then
+        // (I5, I8).
+        let element = unsafe { element(self.word.element()) };
+        Found::new(element, self.slot, self.word, self.head)
     }
 
     /// The element, if it is still there, by a load made now, and `accept` takes it: as `find`
@@ -32,60 +49,96 @@ impl<'g, E: Element> Candidate<'g, E> {
         if self.word.is_frozen() || self.slot.load() != self.word {
             return None;
         }
-        // SAFETY: read, now and before, under the guard that `'g` stands for (I8).
-        let element = unsafe { element(self.word.element()) };
-        accept(element).then(|| Found::new(element, self.slot, self.word, self.head))
+        Some(self.found()).filter(|found| accept(found.entry()))
     }
 }
 
-impl<E: Element> Index<E> {
-    /// The first promising word for a hash, if its first bucket has one; asks for the element's line.
-    /// The line of the bucket should be there already.
+impl<E: Element> Bucket<E> {
+    /// The first slot that promises a committed element of that fingerprint, and its word.
     #[inline(always)]
-    pub(super) fn candidate<'g>(&'g self, hash: u64, guard: &'g Guard) -> Option<Candidate<'g, E>> {
-        let (table, head, _) = self.chain(hash, guard);
-        let fingerprint = table.fingerprint(hash);
+    fn promising(&self, fingerprint: Fingerprint) -> Option<(&Slot<E>, Word<E>)> {
         let first = if MODEL {
             // Fewer loads to explore.
             fingerprint.preferred(SLOTS)
         } else {
-            head.matching(fingerprint).trailing_zeros() as usize
+            self.matching(fingerprint).trailing_zeros() as usize
         };
-        let slot = head.slots.get(first)?;
+        let slot = self.slots.get(first)?;
         let word = slot.load();
-        word.matches(fingerprint).then(|| {
-            prefetch(word.element().wrapping_byte_add(Block::<E>::SOUGHT));
-            Candidate { slot, word, head }
+        word.matches(fingerprint).then_some((slot, word))
+    }
+}
+
+impl<E: Element> Index<E> {
+    /// The first promising word for a hash, if there is one. The line of the first bucket should be
+    /// there already. `root` was the root under the guard that `'g` stands for.
+    #[inline(always)]
+    pub(super) fn candidate<'g>(root: Table<'g, E>, hash: u64) -> Option<Candidate<'g, E>> {
+        let (table, head, link) = Self::chain_from(root, hash);
+        let fingerprint = table.fingerprint(hash);
+        match head.promising(fingerprint) {
+            Some((slot, word)) => Some(Candidate { slot, word, head }),
+            None => Self::further_candidate(table, head, table.follow(link)?, fingerprint),
+        }
+    }
+
+    /// The same from an overflow bucket of a chain on: two misses that wait for each other, which
+    /// would take long if they began when the others have been found.
+    #[cold]
+    #[inline(never)]
+    fn further_candidate<'g>(
+        table: Table<'g, E>,
+        head: &'g Bucket<E>,
+        mut bucket: &'g Bucket<E>,
+        fingerprint: Fingerprint,
+    ) -> Option<Candidate<'g, E>> {
+        loop {
+            if let Some((slot, word)) = bucket.promising(fingerprint) {
+                return Some(Candidate { slot, word, head });
+            }
+            bucket = table.follow(bucket.overflow.load())?;
+        }
+    }
+
+    /// What `settle` makes of what `N` calls of `find` would find, each with its own linearization
+    /// point (L1). `hash` and `accept` are told by its number which one is meant.
+    ///
+    /// Three rounds, so that the misses of each overlap: hash and ask for the bucket lines; read those
+    /// and ask for the element lines that promise a hit; compare. What that does not settle is looked
+    /// up by itself.
+    #[inline(always)]
+    pub(super) fn find_many<'g, T, const N: usize>(
+        &'g self,
+        hash: impl Fn(usize) -> u64,
+        accept: impl Fn(usize, &E) -> bool,
+        settle: impl Fn(usize, u64, Found<'g, E>) -> Option<T>,
+        guard: &'g Guard,
+    ) -> [Option<T>; N] {
+        let root = self.root(guard);
+        let mut hashes = [0; N];
+        for (i, slot) in hashes.iter_mut().enumerate() {
+            *slot = hash(i);
+            prefetch(root.chain(*slot));
+        }
+        let candidates: [_; N] =
+            std::array::from_fn(|i| Self::candidate(root, hashes[i]).inspect(Candidate::prefetch));
+        std::array::from_fn(|i| {
+            let promising = candidates[i].as_ref().map(Candidate::found);
+            let found = promising
+                .filter(|found| accept(i, found.entry()))
+                .or_else(|| self.find_alone(hashes[i], |element| accept(i, element), guard));
+            settle(i, hashes[i], found?)
         })
     }
 
-    /// As `N` calls of `find`, each with its own linearization point (L1).
-    ///
-    /// Three rounds: ask for all bucket lines; read them and ask for the element lines that
-    /// promise a hit; compare. What the first bucket does not settle is looked up by itself.
-    pub(super) fn find_many<'g, const N: usize>(
+    /// `find`, apart from the rounds of a batch, which are the smaller for it.
+    #[inline(never)]
+    fn find_alone<'g>(
         &'g self,
-        hashes: &[u64; N],
-        mut accept: impl FnMut(usize, &E) -> bool,
+        hash: u64,
+        accept: impl Fn(&E) -> bool,
         guard: &'g Guard,
-    ) -> [Option<Found<'g, E>>; N] {
-        for &hash in hashes {
-            prefetch(self.guess(hash));
-        }
-        let candidates: [_; N] = std::array::from_fn(|i| self.candidate(hashes[i], guard));
-        let mut i = 0;
-        candidates.map(|candidate| {
-            let index = i;
-            i += 1;
-            if let Some(Candidate { slot, word, head }) = candidate {
-                // SAFETY: read under `guard` from a chain that was not MIGRATED then (I5, I8).
-                let element = unsafe { element(word.element()) };
-                if accept(index, element) {
-                    return Some(Found::new(element, slot, word, head));
-                }
-            }
-            // No candidate, or not the one: the chain in full, now in the cache.
-            self.find(hashes[index], |element| accept(index, element), guard)
-        })
+    ) -> Option<Found<'g, E>> {
+        self.find(hash, accept, guard)
     }
 }

@@ -7,7 +7,7 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
 use std::mem::{self, ManuallyDrop};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::ptr::{self, NonNull};
 
 use smallvec::SmallVec;
@@ -46,15 +46,15 @@ pub(crate) trait Element: Sized {
     /// The block of an element that nobody else sees yet.
     fn block_mut(&mut self) -> &mut Block<Self>;
     /// The names under which a value is to be found; asked when it is published.
-    fn names<'v>(value: &'v Self::Value, each: &mut dyn FnMut(Dim, &'v SmolStr));
+    fn names<'v>(value: &'v Self::Value, each: impl FnMut(Dim, &'v SmolStr));
     /// Whether two values have the same names in the same order. Asked of every replacement: most
     /// change no name.
     fn same_names(one: &Self::Value, other: &Self::Value) -> bool {
         let mut names: SmallVec<[(Dim, &SmolStr); 4]> = SmallVec::new();
-        Self::names(one, &mut |dim, name| names.push((dim, name)));
+        Self::names(one, |dim, name| names.push((dim, name)));
         let mut same = 0;
         let mut all = 0;
-        Self::names(other, &mut |dim, name| {
+        Self::names(other, |dim, name| {
             same += usize::from(names.get(all) == Some(&(dim, name)));
             all += 1;
         });
@@ -116,8 +116,10 @@ where
 }
 
 impl<E: Element> Block<E> {
-    /// How far from the beginning of an element that is which every lookup reads.
-    pub(super) const SOUGHT: usize = mem::offset_of!(Self, flags);
+    /// Where in an element that is which every lookup reads, with the first word of the value, which
+    /// is read next of what was found.
+    pub(super) const SOUGHT: Range<usize> =
+        mem::offset_of!(Self, flags)..mem::offset_of!(Self, value) + mem::size_of::<usize>();
 
     /// What the element is found by.
     #[inline]

@@ -104,9 +104,12 @@ impl Chunks {
 
     /// The pointer at an index, its segment brought if need be.
     fn ensure(&self, index: usize) -> &Pointer {
-        if let Some(pointer) = self.pointer(index) {
-            return pointer;
-        }
+        self.pointer(index).unwrap_or_else(|| self.bring(index))
+    }
+
+    /// The pointer at an index that had no segment.
+    #[cold]
+    fn bring(&self, index: usize) -> &Pointer {
         assert!(index < MOST_CHUNKS, "a member set of more than {MOST_CHUNKS} chunks");
         // Acquire: pairs with the CAS below (O12).
         let mut directory = self.directory.load(Ordering::Acquire);
@@ -155,9 +158,8 @@ impl Chunks {
         // Relaxed: any place will do to begin at.
         let cursor = self.cursor.load(Ordering::Relaxed);
         let start = if cursor < range { cursor } else { 0 };
-        let mut looked_at = 0;
+        let (mut index, mut looked_at) = (start, 0);
         loop {
-            let index = if looked_at < range { (start + looked_at) % range } else { looked_at };
             #[cfg(test)]
             crate::probe::count(crate::probe::Event::ChunkLookedAt);
             let pointer = self.ensure(index);
@@ -170,6 +172,12 @@ impl Chunks {
                     // Full or closed, nobody may ask which.
                     Ok(None) => {
                         looked_at += 1;
+                        index += 1;
+                        if looked_at >= range {
+                            index = looked_at;
+                        } else if index == range {
+                            index = 0;
+                        }
                         continue;
                     }
                     Err(()) => continue,
@@ -188,6 +196,7 @@ impl Chunks {
     }
 
     /// Links a new chunk with one member at an index that has none, unless somebody else does.
+    #[cold]
     fn link(&self, pointer: &Pointer, home: Home, hash: u64) -> Option<Place> {
         let fresh = Chunk::with_member(home, hash);
         let top = home.index as usize + 1;

@@ -42,6 +42,7 @@ impl Directory {
     }
 
     /// The set of a name, if it has one.
+    #[inline]
     pub(super) fn get<'g>(&'g self, name: &str, guard: &'g Guard) -> Option<&'g NamedSet> {
         let hash = self.hasher.hash_one(name);
         self.index.find(hash, |set| set.name() == name, guard).map(|found| found.entry())
@@ -52,17 +53,9 @@ impl Directory {
     pub(super) fn claim<'g>(&'g self, name: &SmolStr, hash: u64, context: &Context<'g>) -> Place {
         loop {
             let Some(set) = self.get(name, context.guard) else {
-                let (set, place) = Set::with_member(self.dim, self.stripes, hash);
-                let room = context.limbo.room();
-                let draft = Draft::new(room, self.hasher.hash_one(name), name.clone(), set);
-                failpoint(Step::SetBuilt);
-                match self.index.insert(draft, context) {
-                    Ok(_) => {
-                        #[cfg(test)]
-                        crate::probe::count(crate::probe::Event::SlotClaimed);
-                        return place;
-                    }
-                    Err(_) => continue,
+                match self.bring(name, hash, context) {
+                    Some(place) => return place,
+                    None => continue,
                 }
             };
             match set.claim(hash, context.guard) {
@@ -74,6 +67,19 @@ impl Directory {
                 Claim::ClosedHere => self.retire(set, context),
             }
         }
+    }
+
+    /// A new set with one member, unless somebody else brings one.
+    #[inline(never)]
+    fn bring<'g>(&'g self, name: &SmolStr, hash: u64, context: &Context<'g>) -> Option<Place> {
+        let (set, place) = Set::with_member(self.dim, self.stripes, hash);
+        let room = context.limbo.room();
+        let draft = Draft::new(room, self.hasher.hash_one(name), name.clone(), set);
+        failpoint(Step::SetBuilt);
+        self.index.insert(draft, context).ok()?;
+        #[cfg(test)]
+        crate::probe::count(crate::probe::Event::SlotClaimed);
+        Some(place)
     }
 
     /// Gives a slot back; the set goes with its last member.

@@ -231,6 +231,7 @@ impl Limbo {
     }
 
     /// Memory for an element, used before if there is some.
+    #[inline]
     pub(super) fn room<E>(&self) -> Room<E> {
         let own = self.own();
         if Layout::new::<E>() != self.rooms || own.hints() & ROOMS_BIT == 0 {
@@ -285,6 +286,7 @@ impl Limbo {
     /// Frees a few things whose time has come. Runs destructors, so it does nothing while this
     /// thread is pinned, nor inside a destructor called from here: one that writes would run
     /// another one, and so on for as long as the stack lasts.
+    #[inline]
     pub(super) fn reclaim(&self) {
         let slot = self.own();
         // Relaxed, both: a count that may lose a few, for it only says when to look around.
@@ -292,9 +294,14 @@ impl Limbo {
         slot.writes.store(writes, Ordering::Relaxed);
         let look_around = writes.is_multiple_of(ROUND);
         let sealed = slot.hints() & SEALED_BIT != 0;
-        if !sealed && !look_around {
-            return;
+        if sealed || look_around {
+            self.free_some(slot, sealed, look_around);
         }
+    }
+
+    /// Frees a few things of a shelf, of another one, or of both.
+    #[inline(never)]
+    fn free_some(&self, slot: &Slot, sealed: bool, look_around: bool) {
         let Some(_freeing) = Freeing::begin() else { return };
         if sealed && let Some(mut shelf) = slot.take() {
             let owed = shelf.take_owed();

@@ -41,7 +41,7 @@ impl Element for NamedSet {
     fn block_mut(&mut self) -> &mut Block<Self> {
         &mut self.0
     }
-    fn names<'v>(_: &'v Set, _: &mut dyn FnMut(Dim, &'v SmolStr)) {}
+    fn names<'v>(_: &'v Set, _: impl FnMut(Dim, &'v SmolStr)) {}
     fn is_live(_: &Set) -> bool {
         true
     }

@@ -54,7 +54,7 @@ impl Element for Toy {
     fn block_mut(&mut self) -> &mut Block<Self> {
         &mut self.0
     }
-    fn names<'v>(value: &'v Value, each: &mut dyn FnMut(Dim, &'v SmolStr)) {
+    fn names<'v>(value: &'v Value, mut each: impl FnMut(Dim, &'v SmolStr)) {
         value.names.iter().for_each(|(dim, name)| each(*dim, name));
     }
     fn is_live(value: &Value) -> bool {
@@ -186,9 +186,12 @@ impl Toys {
     #[must_use]
     pub fn get_both(&self, keys: [Key; 2]) -> [Option<u64>; 2] {
         let guard = self.store.pin();
-        let hashes = keys.map(|key| key.hash);
-        let found = self.store.find_many(&hashes, |i, k| *k == keys[i], &guard);
-        found.map(|found| found.map(|found| found.entry().0.value().number))
+        self.store.find_many(
+            |i| keys[i].hash,
+            |i, k| *k == keys[i],
+            |_, _, found| Some(found.entry().0.value().number),
+            &guard,
+        )
     }
 
     /// The number of a key, if it is greater than what the clock says: as an expiry is read.

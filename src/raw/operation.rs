@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::ptr::NonNull;
 
-use super::block::{Dim, Draft, Element, Places, element};
+use super::block::{Block, Dim, Draft, Element, Places, element};
 use super::chunk::Place;
 use super::primary::{Context, Held};
 use super::store::Store;
@@ -122,28 +122,23 @@ impl<'g, E: Element> Operation<'g, E> {
         match base {
             // Most updates change no name.
             Some(base) if E::same_names(base.value(), draft.value()) => {
-                places.extend_from_slice(base.places());
+                // One by one: there are one or two, and a copy of the slice is a call.
+                base.places().iter().for_each(|&place| places.push(place));
             }
-            _ => {
-                let mut old: SmallVec<[(Dim, &SmolStr); 4]> = SmallVec::new();
-                if let Some(base) = base {
-                    E::names(base.value(), &mut |dim, name| old.push((dim, name)));
-                }
-                E::names(draft.value(), &mut |dim, name| {
-                    let index = old.iter().position(|other| *other == (dim, name));
-                    let handed = index.and_then(|index| base.map(|base| base.places()[index]));
-                    let place = handed.unwrap_or_else(|| self.own(dim, name));
-                    // It would be given back twice.
-                    assert!(!places.contains(&place), "an element that has a name twice");
-                    places.push(place);
-                });
-            }
+            _ => E::names(draft.value(), |dim, name| {
+                let handed = base.and_then(|base| place_of(base, dim, name));
+                let place = handed.unwrap_or_else(|| self.own(dim, name));
+                // It would be given back twice.
+                assert!(!places.contains(&place), "an element that has a name twice");
+                places.push(place);
+            }),
         }
         // The unused ones first.
         self.unused = 0;
-        for i in 0..self.claims.len() {
-            if !places.contains(&self.claims[i]) {
-                self.claims.swap(i, self.unused);
+        let (claims, used) = (&mut self.claims[..], &places[..]);
+        for i in 0..claims.len() {
+            if !used.contains(&claims[i]) {
+                claims.swap(i, self.unused);
                 self.unused += 1;
             }
         }
@@ -202,6 +197,19 @@ impl<'g, E: Element> Operation<'g, E> {
         unsafe { self.context.limbo.retire_element(old, self.context.guard) };
     }
 
+    /// The end of an operation that has claims left, or that unwinds.
+    #[cold]
+    fn give_back(&mut self) {
+        if self.context.escaped.get() {
+            // The insert unwound out of the user's code, but a helper had committed its element.
+            self.count_inserted();
+            self.keep_used();
+        }
+        while let Some(place) = self.claims.pop() {
+            self.release_place(place);
+        }
+    }
+
     fn release(&self, places: &Places, kept: &Places) {
         // Most replacements keep them all.
         if places[..] != kept[..] {
@@ -220,14 +228,24 @@ impl<'g, E: Element> Operation<'g, E> {
 }
 
 impl<E: Element> Drop for Operation<'_, E> {
+    #[inline]
     fn drop(&mut self) {
-        if self.context.escaped.get() {
-            // The insert unwound out of the user's code, but a helper had committed its element.
-            self.count_inserted();
-            self.keep_used();
-        }
-        while let Some(place) = self.claims.pop() {
-            self.release_place(place);
+        // Most operations have used what they claimed.
+        if self.context.escaped.get() || !self.claims.is_empty() {
+            self.give_back();
         }
     }
+}
+
+/// Where the slot of a name of a published element is, if the element has that name.
+fn place_of<E: Element>(block: &Block<E>, dim: Dim, name: &SmolStr) -> Option<Place> {
+    let mut places = block.places().iter();
+    let mut found = None;
+    E::names(block.value(), |other_dim, other| {
+        let place = places.next();
+        if (other_dim, other) == (dim, name) {
+            found = place.copied();
+        }
+    });
+    found
 }

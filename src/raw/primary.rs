@@ -159,6 +159,35 @@ impl<E: Element> Bucket<E> {
         }
         None
     }
+
+    /// The first committed word of that fingerprint whose element has the key of `mine`. The chain was
+    /// not MIGRATED when the link of this bucket was loaded, before this.
+    #[inline]
+    fn same_key(&self, fingerprint: Fingerprint, mine: &E) -> Option<Word<E>>
+    where
+        E::Key: Eq,
+    {
+        let mut promising = self.matching(fingerprint);
+        while promising != 0 {
+            let word = self.slots[promising.trailing_zeros() as usize].load();
+            promising &= promising - 1;
+            // SAFETY: read while pinned from a chain that was not MIGRATED then (I5, I8).
+            if word.matches(fingerprint) && same_key(mine, unsafe { element(word.element()) }) {
+                return Some(word);
+            }
+        }
+        None
+    }
+
+    /// A vacant slot: the preferred one if it is, else the first.
+    #[inline]
+    fn vacancy(&self, fingerprint: Fingerprint) -> Option<(&Slot<E>, Word<E>, usize)> {
+        let preferred = fingerprint.preferred(SLOTS);
+        std::iter::once(preferred).chain((0..SLOTS).filter(|&i| i != preferred)).find_map(|i| {
+            let (slot, word) = (&self.slots[i], self.slots[i].load());
+            word.is_vacant().then_some((slot, word, i))
+        })
+    }
 }
 
 impl<E: Element> Index<E> {
@@ -234,7 +263,15 @@ impl<E: Element> Index<E> {
         hash: u64,
         guard: &'g Guard,
     ) -> (Table<'g, E>, &'g Bucket<E>, Link<E>) {
-        let mut table = self.root(guard);
+        Self::chain_from(self.root(guard), hash)
+    }
+
+    /// The same, from a table on that was the root under a pin which lasts during `'g`.
+    #[inline(always)]
+    pub(super) fn chain_from<'g>(
+        mut table: Table<'g, E>,
+        hash: u64,
+    ) -> (Table<'g, E>, &'g Bucket<E>, Link<E>) {
         loop {
             let head = table.chain(hash);
             let link = head.overflow.load();
@@ -466,29 +503,21 @@ impl<E: Element> Index<E> {
         E::Key: Eq,
     {
         let fingerprint = table.fingerprint(hash);
-        let preferred = fingerprint.preferred(SLOTS);
         let mut bucket = table.chain(hash);
         let mut first = 0;
-        let mut vacant: Option<(&Slot<E>, Word<E>, usize)> = None;
+        let mut vacant = None;
         loop {
             let link = bucket.overflow.load();
-            let mut frozen = link.is_frozen() || link.is_migrated();
-            for (i, slot) in bucket.slots.iter().enumerate() {
-                let word = slot.load();
-                frozen |= word.is_frozen();
-                if word.is_vacant() && (vacant.is_none() || first + i == preferred) {
-                    vacant = Some((slot, word, first + i));
-                }
-                if !frozen && word.matches(fingerprint) {
-                    // SAFETY: read while pinned from a chain that was not MIGRATED then (I5, I8).
-                    let other = unsafe { element(word.element()) };
-                    if same_key(mine, other) {
-                        return Scan::Present;
-                    }
-                }
-            }
-            if frozen {
+            if link.is_frozen() || link.is_migrated() {
                 return Scan::Frozen;
+            }
+            match bucket.same_key(fingerprint, mine) {
+                Some(word) if word.is_frozen() => return Scan::Frozen,
+                Some(_) => return Scan::Present,
+                None => {}
+            }
+            if vacant.is_none() {
+                vacant = bucket.vacancy(fingerprint).map(|(slot, word, i)| (slot, word, first + i));
             }
             first += SLOTS;
             match (table.follow(link), vacant) {
@@ -531,6 +560,7 @@ impl<E: Element> Inserting<'_, '_, E> {
     }
 
     /// The payload in a draft that nobody has seen.
+    #[cold]
     fn take_back(self) -> Draft<E>
     where
         E::Key: Clone,
@@ -548,6 +578,7 @@ impl<E: Element> Inserting<'_, '_, E> {
     }
 
     /// After a kill: the same payload in a newly allocated element (I6).
+    #[cold]
     fn start_over(&mut self)
     where
         E::Key: Clone,

@@ -100,14 +100,17 @@ impl<E: Element> Store<E> {
         self.primary.find(hash, accept, guard)
     }
 
-    /// `N` lookups whose cache misses overlap. Linearization: L1, each by itself.
-    pub(crate) fn find_many<'g, const N: usize>(
+    /// `N` lookups whose cache misses overlap, of the hashes and keys that `hash` and `eq` know by
+    /// their number, and what `settle` makes of what is found. Linearization: L1, each by itself.
+    #[inline(always)]
+    pub(crate) fn find_many<'g, T, const N: usize>(
         &'g self,
-        hashes: &[u64; N],
-        mut eq: impl FnMut(usize, &E::Key) -> bool,
+        hash: impl Fn(usize) -> u64,
+        eq: impl Fn(usize, &E::Key) -> bool,
+        settle: impl Fn(usize, u64, Found<'g, E>) -> Option<T>,
         guard: &'g Guard,
-    ) -> [Option<Found<'g, E>>; N] {
-        self.primary.find_many(hashes, |i, element| eq(i, element.block().key()), guard)
+    ) -> [Option<T>; N] {
+        self.primary.find_many(hash, |i, element| eq(i, element.block().key()), settle, guard)
     }
 
     /// The current element with a key that `eq` takes, if `judge` says so. Linearization: L1.
@@ -331,9 +334,10 @@ impl<'g, E: Element> Members<'g, E> {
     /// Looks for the group that was read, and asks for the lines of its elements.
     #[inline]
     fn look(&mut self) {
+        let root = self.store.primary.root(self.guard);
         for (near, far) in self.near.iter_mut().zip(&mut self.far) {
             *near = far.take().map(|(hash, place)| {
-                let candidate = self.store.primary.candidate(hash, self.guard);
+                let candidate = Index::candidate(root, hash);
                 candidate.as_ref().inspect(|candidate| candidate.prefetch_around());
                 Near { hash, place, candidate }
             });

@@ -41,7 +41,7 @@ impl Element for Toy {
     fn block_mut(&mut self) -> &mut Block<Self> {
         &mut self.0
     }
-    fn names<'v>(value: &'v Value, each: &mut dyn FnMut(Dim, &'v SmolStr)) {
+    fn names<'v>(value: &'v Value, mut each: impl FnMut(Dim, &'v SmolStr)) {
         value.tags.iter().for_each(|tag| each(Dim::FIRST, tag));
     }
     fn is_live(value: &Value) -> bool {
@@ -217,10 +217,16 @@ fn a_batch_finds_what_single_lookups_find() {
     let guard = toys.store.pin();
     for first in (0..2_000_u64).step_by(16) {
         let keys: [u64; 16] = std::array::from_fn(|i| first + i as u64);
-        let found = toys.store.find_many(&keys.map(mix), |i, k| *k == keys[i], &guard);
-        for (key, found) in keys.iter().zip(found) {
-            assert_eq!(found.map(|f| f.entry().0.value().number), toys.get(*key));
-        }
+        let found = toys.store.find_many(
+            |i| mix(keys[i]),
+            |i, k| *k == keys[i],
+            |i, hash, found| {
+                assert_eq!(hash, mix(keys[i]));
+                Some(found.entry().0.value().number)
+            },
+            &guard,
+        );
+        assert_eq!(found, keys.map(|key| toys.get(key)));
     }
 }
 

@@ -66,15 +66,12 @@ impl Turn<'_> {
             Insert::ScanSlot { at, link, mut vacant } => {
                 let place = self.place(at);
                 let word = self.state.shared.load(self.me, place)?;
-                if word.is_frozen() {
-                    // Who has frozen it has read the successor.
-                    return Ok(self.go_on());
-                }
                 if word.is_vacant() {
                     vacant.push(at, word);
                 }
                 if word.is_committed() && self.is_mine(word)? {
-                    return self.take_back();
+                    // Who has frozen it has read the successor.
+                    return if word.is_frozen() { Ok(self.go_on()) } else { self.take_back() };
                 }
                 let at = at + 1;
                 Ok(Pc::Insert(match link.next() {
