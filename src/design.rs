@@ -36,8 +36,8 @@
 //!
 //! Which fifteen bits depends on the table's size, in steps of eight doublings: they begin at or
 //! below the first bit that the index of the chain leaves out. So seven migrations of eight see from
-//! the words alone which half of a split an entry goes to, and touch no entry. Inserts and lookups
-//! try the slot first that the upper bits of the fingerprint name.
+//! the words alone which half of a split an entry goes to, and touch no entry. Inserts try the slot
+//! first that the upper bits of the fingerprint name.
 //!
 //! ## The states of a slot word
 //!
@@ -58,7 +58,7 @@
 //! | UNINIT, EMPTY | may publish here | passes | passes | freezes it; leaves nothing |
 //! | PENDING | decides about it if it is of its key | passes | passes | freezes it: it is dropped |
 //! | COMMITTED | is refused by it if it is of its key | may exchange it | returns it | moves it |
-//! | FROZEN | goes on in the successor | goes on in the successor | ignores the bit | |
+//! | FROZEN | passes; goes on in the successor if it is of its key | the same | ignores the bit | |
 //!
 //! ## Reading
 //!
@@ -76,7 +76,8 @@
 //!
 //! 1. A table that has a successor: migrate one's own chain and go on in the successor.
 //! 2. Scan the chain. The key is there → refused. It or an overflow word is frozen → step 1. (That
-//!    another slot is frozen need not be seen: the exchange of step 3 fails on a frozen word.)
+//!    another slot is frozen need not be seen: the word that step 3 exchanges is not frozen then, so
+//!    the migration has yet to come by it, and takes along what step 3 has put there.)
 //! 3. Publish the entry as PENDING in a vacant slot, or in a bucket linked to the end of the chain.
 //! 4. One pass of sequentially consistent loads over all slots of the chain, for a *target*, at
 //!    first one's own word. Of the same key: COMMITTED → kill the target. PENDING at a higher
@@ -247,7 +248,7 @@
 //!
 //! | | operation | where |
 //! |---|---|---|
-//! | L1 | a lookup of any kind | hit: the load of its slot; miss: the load of the chain's first overflow word, or later |
+//! | L1 | a lookup of any kind | hit: the load of its slot or, of a frozen word whose chain is MIGRATED by then, the instant before it was; miss: the load of the chain's first overflow word, or later |
 //! | L2 | a replace: `insert` over an entry, `update`, `rebind`, `bulk_*`, `compute` | its compare-and-swap |
 //! | L3 | a removal: `delete`, `delete_if`, `retain`, `remove_node`, `purge_expired`, the end of a `Registration` | its compare-and-swap |
 //! | L4 | an insert of an absent id | the commit of its slot word, by itself or a helper |

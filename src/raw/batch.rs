@@ -15,7 +15,7 @@ pub(super) struct Candidate<'g, E> {
 }
 
 impl<'g, E: Element> Candidate<'g, E> {
-    /// Asks for the lines of what a lookup reads: one, or two if it begins near the end of one.
+    /// Asks for the lines in which what a lookup reads begins and ends: mostly one.
     #[inline(always)]
     fn prefetch(&self) {
         let element = self.word.element();

@@ -93,7 +93,7 @@ impl Chunks {
             return Some(&self.first[index]);
         }
         let (segment, offset) = place(index);
-        // Acquire, both: pair with the CASes in `ensure` (O12).
+        // Acquire, both: pair with the CASes in `bring` (O12).
         // SAFETY: the directory is published once and freed with the array (I14).
         let directory = unsafe { self.directory.load(Ordering::Acquire).as_ref() }?;
         let start = NonNull::new(directory.0[segment].load(Ordering::Acquire))?;
@@ -269,7 +269,7 @@ impl Drop for Chunks {
         if directory.is_null() {
             return;
         }
-        // SAFETY: from `Box::into_raw` in `ensure`, and `&mut self` (I13, I15).
+        // SAFETY: from `Box::into_raw` in `bring`, and `&mut self` (I13, I15).
         let directory = unsafe { Box::from_raw(directory) };
         for (segment, start) in directory.0.iter().enumerate() {
             let start = start.load(Ordering::Acquire);

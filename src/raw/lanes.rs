@@ -17,6 +17,8 @@ impl<E> Bucket<E> {
     #[cfg(all(
         target_arch = "x86_64",
         target_feature = "sse2",
+        target_pointer_width = "64",
+        not(target_os = "android"),
         not(any(process_registry_loom, process_registry_shuttle, miri))
     ))]
     #[inline(always)]
@@ -67,6 +69,8 @@ impl<E> Bucket<E> {
     #[cfg(not(all(
         target_arch = "x86_64",
         target_feature = "sse2",
+        target_pointer_width = "64",
+        not(target_os = "android"),
         not(any(process_registry_loom, process_registry_shuttle, miri))
     )))]
     #[inline(always)]

@@ -271,7 +271,9 @@ impl Set {
 
     fn give_unit(&self) -> Released {
         // AcqRel: as in `take_unit` (O11).
-        if self.live.fetch_sub(1, Ordering::AcqRel) != 1 {
+        let before = self.live.fetch_sub(1, Ordering::AcqRel);
+        debug_assert!(before != 0, "a unit given back twice");
+        if before != 1 {
             return Released::Open;
         }
         failpoint(Step::UnitGivenBack);
@@ -296,8 +298,12 @@ impl Set {
         let stripe = self.stripe(chunk.stripe());
         stripe.chunks.release(chunk, bit, limbo, guard);
         // AcqRel: as in `enter` (O11).
-        if self.is_striped() && stripe.count.fetch_sub(1, Ordering::AcqRel) != 1 {
-            return Released::Open;
+        if self.is_striped() {
+            let before = stripe.count.fetch_sub(1, Ordering::AcqRel);
+            debug_assert!(before != 0, "a member given back twice");
+            if before != 1 {
+                return Released::Open;
+            }
         }
         failpoint(Step::CountGivenBack);
         self.give_unit()

@@ -11,7 +11,7 @@ use super::block::{Block, Counted, Dim, Draft, Element, element, salvage};
 use super::pages::Pages;
 use super::primary::{Context, Found, Index};
 use super::resolve::{Fate, Published};
-use super::store::Store;
+use super::store::{Store, Verdict};
 use super::table::{Bucket, SLOTS};
 use super::word::{Link, Word};
 use crate::sync::{Guard, Mutant, control, mutant};
@@ -21,8 +21,8 @@ use crate::sync::{Guard, Mutant, control, mutant};
 pub struct Key {
     /// What makes two keys equal.
     pub id: u8,
-    /// The low bits choose the bucket, the upper sixteen are the fingerprint, and bit 62 is the
-    /// preferred slot.
+    /// The low bits choose the bucket; the fingerprint begins at bit 0, 2 or 4, by the size of the table,
+    /// and its upper bits say which slot is preferred.
     pub hash: u64,
 }
 
@@ -178,8 +178,8 @@ impl Toys {
     #[must_use]
     pub fn get(&self, key: Key) -> Option<u64> {
         let guard = self.store.pin();
-        let found = self.store.find(key.hash, |k| *k == key, &guard)?;
-        Some(found.entry().0.value().number)
+        let found = self.store.look_up(key.hash, |k| *k == key, |_| Verdict::Take, &guard)?;
+        Some(found.0.value().number)
     }
 
     /// The number of a key, by a batch of two.
@@ -197,16 +197,17 @@ impl Toys {
     /// The number of a key, if it is greater than what the clock says: as an expiry is read.
     pub fn get_unexpired(&self, key: Key, now: impl Fn() -> u64) -> Option<u64> {
         let guard = self.store.pin();
-        loop {
-            let found = self.store.find(key.hash, |k| *k == key, &guard)?;
-            let deadline = found.entry().0.value().number;
-            if deadline > now() {
-                return Some(deadline);
+        let judge = |found: &Found<'_, Toy>| {
+            if found.entry().0.value().number > now() {
+                Verdict::Take
+            } else if found.unchanged() {
+                Verdict::Absent
+            } else {
+                Verdict::Again
             }
-            if found.unchanged() {
-                return None;
-            }
-        }
+        };
+        let found = self.store.look_up(key.hash, |k| *k == key, judge, &guard)?;
+        Some(found.0.value().number)
     }
 
     /// A counted reference to a key's element.

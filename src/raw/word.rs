@@ -71,6 +71,8 @@ impl Fingerprint {
     /// A word of which the upper sixteen bits are those of all words with this fingerprint.
     #[cfg(all(
         target_arch = "x86_64",
+        target_pointer_width = "64",
+        not(target_os = "android"),
         not(any(process_registry_loom, process_registry_shuttle, miri))
     ))]
     #[inline(always)]
@@ -474,8 +476,11 @@ mod tests {
             assert_eq!(word.element(), element);
             assert_eq!(word.fingerprint(), fingerprint);
             assert!(word.matches(fingerprint) && word.resembles(fingerprint));
+            assert_eq!(word.sought(fingerprint), Some(element));
+            assert_eq!(word.frozen().sought(fingerprint), Some(element));
             let pending = word.pending();
             assert!(pending.is_pending() && !pending.matches(fingerprint));
+            assert_eq!(pending.sought(fingerprint), None);
             assert!(pending.resembles(fingerprint) && pending.element() == element);
             assert!(pending.frozen().is_frozen() && pending.frozen().without_frozen() == pending);
             assert!(word.frozen().matches(fingerprint), "a reader does not mind FROZEN");
@@ -487,6 +492,8 @@ mod tests {
             assert!(!vacant.frozen().is_vacant());
             for hash in [0, u64::MAX] {
                 assert!(!vacant.frozen().resembles(Fingerprint::of(hash, 3)));
+                assert_eq!(vacant.sought(Fingerprint::of(hash, 3)), None);
+                assert_eq!(vacant.frozen().sought(Fingerprint::of(hash, 3)), None);
             }
         }
         // SAFETY: allocated above by `Box::new`, used by nobody else (I13, I15).

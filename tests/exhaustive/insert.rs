@@ -12,6 +12,8 @@ pub(crate) enum Insert {
     ScanLink { at: u8, vacant: Vacant },
     /// Load a slot; `link` is the overflow word of its bucket, as it was.
     ScanSlot { at: u8, link: Link, vacant: Vacant },
+    /// Load a slot again, for whether it is vacant.
+    Vacancy { at: u8, link: Link, vacant: Vacant },
     /// Swap the own entry into a vacant slot. The source takes the preferred one or the first;
     /// here it may be any.
     Publish { vacant: Vacant },
@@ -63,19 +65,29 @@ impl Turn<'_> {
                 }
                 Ok(Pc::Insert(Insert::ScanSlot { at, link, vacant }))
             }
-            Insert::ScanSlot { at, link, mut vacant } => {
+            Insert::ScanSlot { at, link, vacant } => {
                 let place = self.place(at);
                 let word = self.state.shared.load(self.me, place)?;
-                if word.is_vacant() {
-                    vacant.push(at, word);
-                }
                 if word.is_committed() && self.is_mine(word)? {
                     // Who has frozen it has read the successor.
                     return if word.is_frozen() { Ok(self.go_on()) } else { self.take_back() };
                 }
                 let at = at + 1;
+                Ok(Pc::Insert(if usize::from(at) % SLOTS != 0 {
+                    Insert::ScanSlot { at, link, vacant }
+                } else {
+                    Insert::Vacancy { at: at - SLOTS as u8, link, vacant }
+                }))
+            }
+            Insert::Vacancy { at, link, mut vacant } => {
+                let place = self.place(at);
+                let word = self.state.shared.load(self.me, place)?;
+                if word.is_vacant() {
+                    vacant.push(at, word);
+                }
+                let at = at + 1;
                 Ok(Pc::Insert(match link.next() {
-                    _ if usize::from(at) % SLOTS != 0 => Insert::ScanSlot { at, link, vacant },
+                    _ if usize::from(at) % SLOTS != 0 => Insert::Vacancy { at, link, vacant },
                     Some(_) => Insert::ScanLink { at, vacant },
                     None if vacant == Vacant::default() => {
                         Insert::Extend { last: at - SLOTS as u8, link }

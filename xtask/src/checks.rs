@@ -208,7 +208,7 @@ fn address_sanitizer_on_tests(places: &Places) -> Check {
             .env("RUSTC_BOOTSTRAP", "1")
             .env("RUSTFLAGS", "-Zsanitizer=address")
             .env("LSAN_OPTIONS", format!("suppressions={}", suppressions.display()))
-            .args("test --profile checked --lib --tests --target")
+            .args("test --profile checked --lib --tests --no-fail-fast --target")
             .arg(&places.host)
             .arg("--target-dir")
             .arg(places.work.join("asan")),

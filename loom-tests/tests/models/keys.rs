@@ -307,6 +307,24 @@ pub fn lookup_batch() {
     end(toys);
 }
 
+/// The same of a key in an overflow bucket, while its chain moves and it is replaced.
+pub fn lookup_batch_overflow() {
+    let (toys, [_, [a, b]]) = at_once(
+        one_bucket(&[(B, 9), (C, 3), (A, 1)]),
+        [
+            |t| {
+                t.finish_resize();
+                t.replace(A, 2, &[]);
+                [None; 2]
+            },
+            |t| t.get_both([A, B]),
+        ],
+    );
+    assert!(matches!(a, Some(1 | 2)) && b == Some(9), "a miss of a key: {a:?} {b:?}");
+    check(&toys, &[(1, 2), (2, 9), (3, 3)], &[]);
+    end(toys);
+}
+
 /// An entry whose deadline is put off before the clock gets there never reads as expired.
 pub fn deadline_put_off() {
     let clock = std::sync::Arc::new(AtomicU64::new(0));
