@@ -162,6 +162,7 @@ impl<E: Element> Bucket<E> {
 
     /// The first committed word of that fingerprint whose element has the key of `mine`. The chain was
     /// not MIGRATED when the link of this bucket was loaded, before this.
+    // Not by `find`: what a seeded bug has readers take for committed, an insert must not take for it.
     #[inline]
     fn same_key(&self, fingerprint: Fingerprint, mine: &E) -> Option<Word<E>>
     where
