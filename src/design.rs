@@ -27,8 +27,9 @@
 //!
 //! A table is a power of two of buckets. A bucket is one cache line: seven slot words and an
 //! overflow word that leads to the next bucket of the chain. A slot word holds the address of an
-//! entry, fifteen bits of its hash, and its state. The root word packs the table's address and
-//! size. A lookup touches the root, a bucket, an entry.
+//! entry, fifteen bits of its hash, its state, and whether the entry is a *special* one: empty, or
+//! with a deadline. The root word packs the table's address and size. A lookup touches the root, a
+//! bucket, an entry; and of an entry that is not special, nothing but the id.
 //!
 //! A table is one allocation of zeros, which are fresh buckets, so that nothing has to be written
 //! before it can be used. With the feature `huge-pages` a big one may begin at a multiple of 2 MiB and
@@ -66,6 +67,12 @@
 //! successor. Else compare the slots of the chain. A miss is right at the moment the overflow word
 //! was read or later: a committed key leaves its slot only by removal, replacing happens in place,
 //! frozen words never change.
+//!
+//! Nearly all lookups are settled by a part of that which is straight code: the first slot of the first
+//! bucket that looks right holds, by one test of its word, a committed entry that is neither frozen nor
+//! special, and its id is the one; or no slot looks right and the chain ends there. All else starts
+//! over in full. What counts there is how few steps wait for a line of memory: each takes a place in
+//! the processor's window until the line is there, and so keeps the next lookup out.
 //!
 //! The slots of a bucket are compared by one look at all of them, then each that it promises is
 //! loaded. On x86-64 that look is a vector compare in assembly, to which the above applies as to

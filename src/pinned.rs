@@ -5,11 +5,11 @@ mod writes;
 
 use std::cell::Cell;
 use std::fmt;
-use std::panic::{self, AssertUnwindSafe};
 
 use crate::entry::Entry;
 use crate::iter::{ByNode, ByTag, Iter};
 use crate::name::ChildId;
+use crate::query::View;
 use crate::state::Registry;
 use crate::sync::Guard;
 
@@ -68,16 +68,31 @@ use crate::sync::Guard;
 /// ```
 #[must_use = "a pin does nothing by itself"]
 pub struct Pinned<'r, S, P, M = (), K = ChildId, H = ahash::RandomState> {
+    // Comes first, for it is dropped first: what is due is freed without it.
+    guard: Guard,
+    after: After<'r, S, P, M, K, H>,
+}
+
+/// What is left to do when a pin has ended.
+struct After<'r, S, P, M, K, H> {
     registry: &'r Registry<S, P, M, K, H>,
-    /// `None` while a refresh or the end frees what is due, and never otherwise.
-    guard: Option<Guard>,
-    /// Whether there may be something to free that this pin has held back.
+    /// Whether there may be something to free that the pin has held back.
     wrote: Cell<bool>,
+}
+
+impl<S, P, M, K, H> Drop for After<'_, S, P, M, K, H> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.wrote.get() {
+            self.registry.settle();
+        }
+    }
 }
 
 impl<'r, S, P, M, K, H> Pinned<'r, S, P, M, K, H> {
     pub(crate) fn new(registry: &'r Registry<S, P, M, K, H>) -> Self {
-        Self { registry, guard: Some(registry.store.pin()), wrote: Cell::new(false) }
+        let after = After { registry, wrote: Cell::new(false) };
+        Self { guard: registry.store.pin(), after }
     }
 
     /// The registry that is pinned.
@@ -91,7 +106,7 @@ impl<'r, S, P, M, K, H> Pinned<'r, S, P, M, K, H> {
     /// ```
     #[must_use]
     pub fn registry(&self) -> &'r Registry<S, P, M, K, H> {
-        self.registry
+        self.after.registry
     }
 
     /// Ends the pin and begins a new one, so that what was removed meanwhile can be freed.
@@ -113,9 +128,10 @@ impl<'r, S, P, M, K, H> Pinned<'r, S, P, M, K, H> {
     /// ```
     #[inline]
     pub fn refresh(&mut self) {
-        match &mut self.guard {
-            Some(guard) if !self.wrote.get() => guard.repin(),
-            _ => self.refresh_after_writes(),
+        if self.after.wrote.get() {
+            self.refresh_after_writes();
+        } else {
+            self.guard.repin();
         }
     }
 
@@ -123,29 +139,21 @@ impl<'r, S, P, M, K, H> Pinned<'r, S, P, M, K, H> {
     #[cold]
     #[inline(never)]
     fn refresh_after_writes(&mut self) {
-        let registry = self.registry;
-        self.guard = None;
-        // Destructors may panic; the pin must be back whatever happens.
-        let freed = panic::catch_unwind(AssertUnwindSafe(|| registry.settle()));
-        self.guard = Some(registry.store.pin());
-        self.wrote.set(false);
-        if let Err(panic) = freed {
-            panic::resume_unwind(panic);
-        }
+        let Self { guard, after } = self;
+        after.wrote.set(false);
+        guard.unpinned(|| after.registry.settle());
     }
 
-    #[inline]
-    fn guard(&self) -> &Guard {
-        match &self.guard {
-            Some(guard) => guard,
-            None => unreachable!("taken by `drop` and `refresh` only, which nothing can interrupt"),
-        }
+    /// What is read under this pin.
+    #[inline(always)]
+    fn view(&self) -> View<'_, S, P, M, K> {
+        self.after.registry.view(&self.guard)
     }
 
     /// The guard for a write.
     fn writing(&self) -> &Guard {
-        self.wrote.set(true);
-        self.guard()
+        self.after.wrote.set(true);
+        &self.guard
     }
 
     /// Calls `f` with every entry that is not empty, in no order.
@@ -183,7 +191,7 @@ impl<'r, S, P, M, K, H> Pinned<'r, S, P, M, K, H> {
     /// assert!(registry.pin().iter().all(|entry| entry.pid() == Some(&1)));
     /// ```
     pub fn iter(&self) -> Iter<'_, S, P, M, K> {
-        Iter::new(self.registry.view(self.guard()))
+        Iter::new(self.view())
     }
 
     /// The entries that carry a tag, in no order.
@@ -202,7 +210,7 @@ impl<'r, S, P, M, K, H> Pinned<'r, S, P, M, K, H> {
     /// assert_eq!(registry.pin().match_tag("web").count(), 0);
     /// ```
     pub fn match_tag(&self, tag: &str) -> ByTag<'_, S, P, M, K> {
-        ByTag::one(self.registry.view(self.guard()), tag)
+        ByTag::one(self.view(), tag)
     }
 
     /// The entries that carry every one of the tags, in no order; without any tag all that are not empty.
@@ -221,7 +229,7 @@ impl<'r, S, P, M, K, H> Pinned<'r, S, P, M, K, H> {
     /// assert!(pinned.match_all(&["db", "hot"]).map(|entry| entry.id()).eq(["b"]));
     /// ```
     pub fn match_all(&self, tags: &[&str]) -> ByTag<'_, S, P, M, K> {
-        ByTag::all(self.registry.view(self.guard()), tags)
+        ByTag::all(self.view(), tags)
     }
 
     /// The entries bound to a node, in no order, whole: with their bindings elsewhere.
@@ -239,21 +247,12 @@ impl<'r, S, P, M, K, H> Pinned<'r, S, P, M, K, H> {
     /// assert_eq!(registry.pin().children_on("node-b").count(), 1);
     /// ```
     pub fn children_on(&self, node: &str) -> ByNode<'_, S, P, M, K> {
-        ByNode::new(self.registry.view(self.guard()), node)
-    }
-}
-
-impl<S, P, M, K, H> Drop for Pinned<'_, S, P, M, K, H> {
-    fn drop(&mut self) {
-        self.guard = None;
-        if self.wrote.get() {
-            self.registry.settle();
-        }
+        ByNode::new(self.view(), node)
     }
 }
 
 impl<S, P, M, K, H> fmt::Debug for Pinned<'_, S, P, M, K, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pinned").field("registry", self.registry).finish_non_exhaustive()
+        f.debug_struct("Pinned").field("registry", self.after.registry).finish_non_exhaustive()
     }
 }

@@ -25,7 +25,7 @@ pub(crate) type Batch<'g, S, P, M, K> = SmallVec<[Option<&'g Entry<S, P, M, K>>;
 ///
 /// Who finds a passed deadline looks at the slot again **after** the clock. Is the entry still there, then it
 /// was current and expired at that instant: absent. Else it may have been renewed in time: look again.
-#[inline]
+#[inline(always)]
 pub(crate) fn judge<S, P, M, K>(
     found: &Found<'_, Entry<S, P, M, K>>,
     clock: &Clock,
@@ -34,7 +34,19 @@ pub(crate) fn judge<S, P, M, K>(
     let entry = found.entry();
     if !wanted(entry) {
         Verdict::Absent
-    } else if !entry.is_expired(clock) {
+    } else if found.is_special() {
+        judge_by_clock(*found, clock)
+    } else {
+        Verdict::Take
+    }
+}
+
+/// The same of an entry that is wanted and may have a deadline. Cold, so that lookups of others keep no
+/// registers free for it.
+#[cold]
+#[inline(never)]
+fn judge_by_clock<S, P, M, K>(found: Found<'_, Entry<S, P, M, K>>, clock: &Clock) -> Verdict {
+    if !found.entry().is_expired(clock) {
         Verdict::Take
     } else if found.unchanged() {
         Verdict::Absent
@@ -53,6 +65,25 @@ pub(crate) fn bound<S, P, M, K>(entry: &Entry<S, P, M, K>) -> bool {
 #[inline]
 pub(crate) fn any<S, P, M, K>(_: &Entry<S, P, M, K>) -> bool {
     true
+}
+
+/// Which entries a lookup is for. Of those that are not special both take all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    /// Those that are not empty.
+    Bound,
+    /// Empty ones as well.
+    Any,
+}
+
+impl Kind {
+    #[inline]
+    fn takes<S, P, M, K>(self, entry: &Entry<S, P, M, K>) -> bool {
+        match self {
+            Kind::Bound => bound(entry),
+            Kind::Any => any(entry),
+        }
+    }
 }
 
 /// A registry as it is read under one pin.
@@ -78,20 +109,15 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
 }
 
 impl<'g, S, P, M, K> View<'g, S, P, M, K> {
-    /// The current entry of an id, if it is `wanted` and has not expired.
+    /// The current entry of an id, if it is of that kind and has not expired.
     // Into every caller: with a call and the saving of registers a lookup that waits for memory takes a
     // fifth longer.
     #[inline(always)]
-    pub(crate) fn find<Q>(
-        self,
-        hash: u64,
-        id: &Q,
-        wanted: impl Fn(&Entry<S, P, M, K>) -> bool,
-    ) -> Option<&'g Entry<S, P, M, K>>
+    pub(crate) fn find<Q>(self, hash: u64, id: &Q, kind: Kind) -> Option<&'g Entry<S, P, M, K>>
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let judge = |found: &Found<'g, _>| judge(found, self.clock, &wanted);
+        let judge = |found: &Found<'g, _>| judge(found, self.clock, |entry| kind.takes(entry));
         self.store.look_up(hash, |key| id.equivalent(key), judge, self.guard)
     }
 
@@ -100,27 +126,12 @@ impl<'g, S, P, M, K> View<'g, S, P, M, K> {
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let found = self.store.find_whole(hash, move |key| id.equivalent(key), self.guard)?;
-        self.settle(found, hash, id, any)
-    }
-
-    /// What a lookup has come to.
-    #[inline]
-    fn settle<Q>(
-        self,
-        found: Found<'g, Entry<S, P, M, K>>,
-        hash: u64,
-        id: &Q,
-        wanted: impl Fn(&Entry<S, P, M, K>) -> bool,
-    ) -> Option<&'g Entry<S, P, M, K>>
-    where
-        Q: Equivalent<K> + ?Sized,
-    {
-        match judge(&found, self.clock, &wanted) {
+        let found = self.store.find_whole(hash, |key| id.equivalent(key), self.guard)?;
+        let judge = |found: &Found<'g, _>| judge(found, self.clock, any);
+        match judge(&found) {
             Verdict::Take => Some(found.entry()),
             Verdict::Absent => None,
             Verdict::Again => {
-                let judge = |found: &Found<'g, _>| judge(found, self.clock, &wanted);
                 self.store.look_closely(hash, |key| id.equivalent(key), judge, self.guard)
             }
         }
@@ -135,10 +146,10 @@ impl<'g, S, P, M, K> View<'g, S, P, M, K> {
     where
         Q: Equivalent<K> + ?Sized,
     {
-        self.store.find_many(
+        self.store.look_up_many(
             |at| hash(ids[at]),
             |at, key| ids[at].equivalent(key),
-            |at, hash, found| self.settle(found, hash, ids[at], bound),
+            |found| judge(found, self.clock, bound),
             self.guard,
         )
     }
@@ -154,10 +165,10 @@ impl<'g, S, P, M, K> View<'g, S, P, M, K> {
         // A short batch is filled up with its first id, whose cache lines are on their way anyway.
         let filler = hash(first);
         let id = |at: usize| *ids.get(at).unwrap_or(first);
-        let found = self.store.find_many(
+        let found = self.store.look_up_many(
             |at| if (1..ids.len()).contains(&at) { hash(ids[at]) } else { filler },
             |at, key| id(at).equivalent(key),
-            |at, hash, found| self.settle(found, hash, id(at), bound),
+            |found| judge(found, self.clock, bound),
             self.guard,
         );
         let mut found = Batch::from_buf(found);
@@ -282,13 +293,20 @@ impl<'g, S, P, M, K> Scan<'g, S, P, M, K> {
     where
         K: Eq,
     {
-        match self.view.find(entry.block().hash(), &Key(entry.id()), fits) {
+        let View { store, clock, guard } = self.view;
+        let current = store.look_closely(
+            entry.block().hash(),
+            |key| key == entry.id(),
+            |found| judge(found, clock, &fits),
+            guard,
+        );
+        match current {
             Some(entry) if !self.has_met(entry) => {
                 self.ahead.push(entry);
                 Some(Met::Current(entry))
             }
             // Nobody has renewed it, a migration has moved it.
-            None if entry.is_expired(self.view.clock) => Some(Met::Expired(entry)),
+            None if entry.is_expired(clock) => Some(Met::Expired(entry)),
             _ => None,
         }
     }
@@ -308,15 +326,6 @@ impl<'g, S, P, M, K> Scan<'g, S, P, M, K> {
                 return Some(entry);
             }
         }
-    }
-}
-
-/// A key as a query: `Equivalent` for a `K` without asking what `K` may be borrowed as.
-struct Key<'k, K>(&'k K);
-
-impl<K: Eq> Equivalent<K> for Key<'_, K> {
-    fn equivalent(&self, key: &K) -> bool {
-        self.0 == key
     }
 }
 

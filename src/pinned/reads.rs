@@ -7,7 +7,7 @@ use equivalent::Equivalent;
 use super::Pinned;
 use crate::entry::Entry;
 use crate::iter::GetMany;
-use crate::query::{any, bound};
+use crate::query::Kind;
 
 /// Reads of single ids, and of several. They write nothing, wait for nobody and free nothing.
 impl<S, P, M, K, H: BuildHasher> Pinned<'_, S, P, M, K, H> {
@@ -32,8 +32,8 @@ impl<S, P, M, K, H: BuildHasher> Pinned<'_, S, P, M, K, H> {
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        let view = self.registry.view(self.guard());
-        view.find(self.registry.hash(id), id, bound)
+        let view = self.view();
+        view.find(self.registry().hash(id), id, Kind::Bound)
     }
 
     /// Whether the id has an entry that is not empty. As [`lookup`](Self::lookup).
@@ -74,8 +74,8 @@ impl<S, P, M, K, H: BuildHasher> Pinned<'_, S, P, M, K, H> {
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        let view = self.registry.view(self.guard());
-        view.find(self.registry.hash(id), id, any).is_some()
+        let view = self.view();
+        view.find(self.registry().hash(id), id, Kind::Any).is_some()
     }
 
     /// The pid of the first binding. As [`lookup`](Self::lookup).
@@ -113,7 +113,7 @@ impl<S, P, M, K, H: BuildHasher> Pinned<'_, S, P, M, K, H> {
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        self.lookup(id)?.pid_on(&self.registry.local_node)
+        self.lookup(id)?.pid_on(&self.registry().local_node)
     }
 
     /// The entries of several ids, as many [lookups](Self::lookup), each of its own instant.
@@ -135,8 +135,8 @@ impl<S, P, M, K, H: BuildHasher> Pinned<'_, S, P, M, K, H> {
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        let view = self.registry.view(self.guard());
-        view.find_array(ids, |id| self.registry.hash(id))
+        let view = self.view();
+        view.find_array(ids, |id| self.registry().hash(id))
     }
 
     /// The entries of any number of ids, in their order, as many [lookups](Self::lookup), each of its own
@@ -159,7 +159,7 @@ impl<S, P, M, K, H: BuildHasher> Pinned<'_, S, P, M, K, H> {
         Q: Hash + Equivalent<K> + ?Sized + 'q,
         I: IntoIterator<Item = &'q Q>,
     {
-        let view = self.registry.view(self.guard());
-        GetMany::new(self.registry, view, ids.into_iter())
+        let view = self.view();
+        GetMany::new(self.registry(), view, ids.into_iter())
     }
 }

@@ -65,10 +65,10 @@ where
         options: WriteOptions<'_, P, K>,
     ) -> Option<&Entry<S, P, M, K>> {
         let id = id.into_id();
-        let hash = self.registry.hash(&id);
-        self.registry.store.prefetch(hash);
-        let draft = self.registry.draft(hash, id, child, options.ttl);
-        let applied = self.registry.put(hash, self.writing(), draft);
+        let hash = self.registry().hash(&id);
+        self.registry().store.prefetch(hash);
+        let draft = self.registry().draft(hash, id, child, options.ttl);
+        let applied = self.registry().put(hash, self.writing(), draft);
         if let Some(entry) = applied.after {
             tell(options.hooks, HookKey::ChildRegistered, entry, entry.bindings());
         }
@@ -135,11 +135,11 @@ where
         options: WriteOptions<'_, P, K>,
     ) -> Result<&Entry<S, P, M, K>, Occupied<'_, S, P, M, K>> {
         let id = id.into_id();
-        let hash = self.registry.hash(&id);
-        self.registry.store.prefetch(hash);
+        let hash = self.registry().hash(&id);
+        self.registry().store.prefetch(hash);
         let lifetime = child.lifetime;
-        let draft = self.registry.draft(hash, id, child, options.ttl);
-        let applied = self.registry.put_if_vacant(hash, self.writing(), draft);
+        let draft = self.registry().draft(hash, id, child, options.ttl);
+        let applied = self.registry().put_if_vacant(hash, self.writing(), draft);
         match (applied.after, applied.rejected) {
             (Some(current), Some(draft)) => {
                 let (id, body) = draft.into_parts();
@@ -223,8 +223,8 @@ where
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        let hash = self.registry.hash(id);
-        let applied = self.registry.take_if(hash, self.writing(), id, predicate);
+        let hash = self.registry().hash(id);
+        let applied = self.registry().take_if(hash, self.writing(), id, predicate);
         applied.before.filter(|_| applied.written)
     }
 
@@ -286,9 +286,9 @@ where
         f: impl FnMut(Option<&Entry<S, P, M, K>>) -> Decision<S, P, M>,
     ) -> Option<&Entry<S, P, M, K>> {
         let id = id.into_id();
-        let hash = self.registry.hash(&id);
+        let hash = self.registry().hash(&id);
         let guard = self.writing();
         let mut wasted = Vec::new();
-        self.registry.compute_in(hash, &id, guard, &mut wasted, f).after
+        self.registry().compute_in(hash, &id, guard, &mut wasted, f).after
     }
 }

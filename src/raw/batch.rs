@@ -100,45 +100,36 @@ impl<E: Element> Index<E> {
         }
     }
 
-    /// What `settle` makes of what `N` calls of `find` would find, each with its own linearization
-    /// point (L1). `hash` and `accept` are told by its number which one is meant.
+    /// What `N` calls of `find` would find, each with its own linearization point (L1). `hash` and `accept`
+    /// are told by its number which one is meant; `closely` looks for what this does not settle, among that
+    /// all that is special.
     ///
     /// Three rounds, so that the misses of each overlap: hash and ask for the bucket lines; read those
-    /// and ask for the element lines that promise a hit; compare. What that does not settle is looked
-    /// up by itself.
+    /// and ask for the element lines that promise a hit; compare.
     #[inline(always)]
-    pub(super) fn find_many<'g, T, const N: usize>(
+    pub(super) fn find_many<'g, const N: usize>(
         &'g self,
         hash: impl Fn(usize) -> u64,
         accept: impl Fn(usize, &E) -> bool,
-        settle: impl Fn(usize, u64, Found<'g, E>) -> Option<T>,
+        closely: impl Fn(usize, u64) -> Option<&'g E>,
         guard: &'g Guard,
-    ) -> [Option<T>; N] {
+    ) -> [Option<&'g E>; N] {
         let root = self.root(guard);
         let mut hashes = [0; N];
         for (i, slot) in hashes.iter_mut().enumerate() {
             *slot = hash(i);
             prefetch(root.chain(*slot));
         }
-        let candidates: [_; N] =
-            std::array::from_fn(|i| Self::candidate(root, hashes[i]).inspect(Candidate::prefetch));
+        let candidates: [_; N] = std::array::from_fn(|i| {
+            let candidate = Self::candidate(root, hashes[i])?;
+            candidate.prefetch();
+            Some(candidate.word)
+        });
         std::array::from_fn(|i| {
-            let promising = candidates[i].as_ref().map(Candidate::found);
-            let found = promising
-                .filter(|found| accept(i, found.entry()))
-                .or_else(|| self.find_alone(hashes[i], |element| accept(i, element), guard));
-            settle(i, hashes[i], found?)
+            let plain = candidates[i].filter(|word| !word.is_special());
+            // SAFETY: read under the guard from a chain that was not MIGRATED then (I5, I8).
+            let found = plain.map(|word| unsafe { element(word.element()) });
+            found.filter(|element| accept(i, element)).or_else(|| closely(i, hashes[i]))
         })
-    }
-
-    /// `find`, apart from the rounds of a batch, which are the smaller for it.
-    #[inline(never)]
-    fn find_alone<'g>(
-        &'g self,
-        hash: u64,
-        accept: impl Fn(&E) -> bool,
-        guard: &'g Guard,
-    ) -> Option<Found<'g, E>> {
-        self.find(hash, accept, guard)
     }
 }

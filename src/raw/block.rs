@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use super::chunk::Place;
-use super::word::Word;
+use super::word::{ELEMENT_ALIGN, Word};
 use crate::sync::{self, AtomicU8, AtomicU32, Canary, MODEL, Mutant, Ordering, mutant};
 
 /// One of the secondary indexes.
@@ -161,6 +161,12 @@ impl<E: Element> Block<E> {
         self.timed
     }
 
+    /// Whether lookups have to look at more than the key.
+    #[inline]
+    pub(super) fn is_special(&self) -> bool {
+        !self.live || self.timed
+    }
+
     /// Says that the element has been seen committed. Before any attempt to unlink it (I7).
     pub(super) fn mark_committed(&self) {
         if !mutant(Mutant::NeverCommitted) {
@@ -242,7 +248,7 @@ pub(super) unsafe fn element<'g, E: Element>(pointer: *mut E) -> &'g E {
 }
 
 fn layout<E>() -> Layout {
-    Layout::new::<E>().align_to(8).expect("a valid layout").pad_to_align()
+    Layout::new::<E>().align_to(ELEMENT_ALIGN).expect("a valid layout").pad_to_align()
 }
 
 /// Memory of one element without an element in it.

@@ -93,12 +93,12 @@ mod tests {
     fn as_one_slot_after_the_other() {
         let mut rng = fastrand::Rng::with_seed(1);
         let mut kinds = fastrand::Rng::with_seed(2);
-        let mut element = 7_u64;
+        let mut element = 7_u128;
         for _ in 0..10_000 {
             // Few enough fingerprints that most buckets hold some of them more than once.
             let mut fingerprint = || Fingerprint::of(rng.u64(..4) << 13 | rng.u64(..2), 0);
             let words = std::array::from_fn(|_| {
-                let word = Word::committed(&raw mut element, fingerprint());
+                let word = Word::committed(&raw mut element, fingerprint(), kinds.bool());
                 match kinds.u32(..8) {
                     0 => Word::UNINIT,
                     1 => Word::EMPTY,

@@ -39,6 +39,9 @@ struct Value {
     names: Vec<(Dim, SmolStr)>,
 }
 
+/// Numbers from this one on are deadlines.
+pub const LEASE: u64 = 1 << 32;
+
 struct Toy(Block<Toy>);
 
 impl Element for Toy {
@@ -60,8 +63,8 @@ impl Element for Toy {
     fn is_live(value: &Value) -> bool {
         value.number != 0
     }
-    fn is_timed(_: &Value) -> bool {
-        false
+    fn is_timed(value: &Value) -> bool {
+        value.number >= LEASE
     }
 }
 
@@ -186,12 +189,13 @@ impl Toys {
     #[must_use]
     pub fn get_both(&self, keys: [Key; 2]) -> [Option<u64>; 2] {
         let guard = self.store.pin();
-        self.store.find_many(
+        let found = self.store.look_up_many(
             |i| keys[i].hash,
             |i, k| *k == keys[i],
-            |_, _, found| Some(found.entry().0.value().number),
+            |_| Verdict::Take,
             &guard,
-        )
+        );
+        found.map(|toy| toy.map(|toy| toy.0.value().number))
     }
 
     /// The number of a key, if it is greater than what the clock says: as an expiry is read.
@@ -306,7 +310,7 @@ impl Toys {
         let slot = &bucket.slots[position % SLOTS];
         let mut mine = self.draft(key, number, &[]).into_raw();
         loop {
-            let word = Word::committed(mine.as_ptr(), table.fingerprint(key.hash));
+            let word = Word::committed(mine.as_ptr(), table.fingerprint(key.hash), false);
             let word = word.pending();
             assert!(slot.publish(slot.load(), word), "nobody else publishes there");
             // SAFETY: ours until it is committed (I13), and kept by the pin after that (I8).

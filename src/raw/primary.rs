@@ -91,6 +91,12 @@ impl<'g, E: Element> Found<'g, E> {
         self.element
     }
 
+    /// Whether the element is not live or has a deadline.
+    #[inline(always)]
+    pub(crate) fn is_special(&self) -> bool {
+        self.word.is_special()
+    }
+
     /// Whether the element is still the current one of its key, by a load made now. It may say no
     /// about one that is; the caller then looks again.
     pub(crate) fn unchanged(&self) -> bool {
@@ -106,8 +112,9 @@ impl<'g, E: Element> Found<'g, E> {
 }
 
 /// What a first look for a key shows.
-pub(crate) enum Glance<'g, E: Element> {
-    Found(Found<'g, E>),
+pub(crate) enum Glance<'g, E> {
+    /// An element that is live and has no deadline.
+    Found(&'g E),
     Absent,
     /// `find` has to say.
     Unclear,
@@ -289,8 +296,8 @@ impl<E: Element> Index<E> {
         table.next().expect("a frozen or migrated word in a table without successor")
     }
 
-    /// As much of `find` as settles nearly every lookup: the first slot that looks right, or that none
-    /// does and the chain ends there. It becomes part of its callers, as straight code that keeps little
+    /// As much of `find` as settles nearly every lookup: the first slot that looks right, if what it holds is
+    /// live and has no deadline, or that none does and the chain ends there. It becomes part of its callers, as straight code that keeps little
     /// in registers: while lookups wait for memory, their time is that which the processor takes to get
     /// to the next one.
     ///
@@ -313,11 +320,10 @@ impl<E: Element> Index<E> {
         if promising == 0 {
             return if link.is_last() { Glance::Absent } else { Glance::Unclear };
         }
-        let slot = &head.slots[promising.trailing_zeros() as usize];
-        let word = slot.load();
+        let word = head.slots[promising.trailing_zeros() as usize].load();
         // SAFETY: read while pinned from a chain that was not MIGRATED then (I5, I8).
-        match word.sought(fingerprint).map(|sought| unsafe { element(sought) }) {
-            Some(element) if accept(element) => Glance::Found(Found { element, slot, word, head }),
+        match word.plain(fingerprint).map(|sought| unsafe { element(sought) }) {
+            Some(element) if accept(element) => Glance::Found(element),
             _ => Glance::Unclear,
         }
     }
@@ -392,8 +398,10 @@ impl<E: Element> Index<E> {
         assert!(ptr::eq(self, old.index), "an element of another index");
         old.element.block().mark_committed();
         failpoint(Step::ReplaceMarked);
-        let fingerprint = old.word.fingerprint();
-        old.slot.replace(old.word, Word::committed(new.as_ptr(), fingerprint))
+        // SAFETY: the caller's own until it is published here (I13).
+        let special = unsafe { new.as_ref() }.block().is_special();
+        let word = Word::committed(new.as_ptr(), old.word.fingerprint(), special);
+        old.slot.replace(old.word, word)
     }
 
     /// Takes `old` out, without retiring it; says whether it did.
@@ -441,7 +449,9 @@ impl<E: Element> Index<E> {
                 continue;
             }
             // Steps 2 and 3.
-            let pending = Word::committed(mine.element.as_ptr(), table.fingerprint(hash)).pending();
+            let special = mine.element().block().is_special();
+            let word = Word::committed(mine.element.as_ptr(), table.fingerprint(hash), special);
+            let pending = word.pending();
             let published = match self.scan(table, hash, mine.element()) {
                 Scan::Present => return Err(mine.take_back()),
                 // Frozen words are acquired from one who has read `next`: the loop goes there.

@@ -100,42 +100,45 @@ impl<E: Element> Store<E> {
         self.primary.find(hash, accept, guard)
     }
 
-    /// `N` lookups whose cache misses overlap, of the hashes and keys that `hash` and `eq` know by
-    /// their number, and what `settle` makes of what is found. Linearization: L1, each by itself.
+    /// `N` times [`look_up`](Self::look_up), with cache misses that overlap, of the hashes and keys that
+    /// `hash` and `eq` know by their number. Linearization: L1, each by itself.
     #[inline(always)]
-    pub(crate) fn find_many<'g, T, const N: usize>(
+    pub(crate) fn look_up_many<'g, const N: usize>(
         &'g self,
         hash: impl Fn(usize) -> u64,
         eq: impl Fn(usize, &E::Key) -> bool,
-        settle: impl Fn(usize, u64, Found<'g, E>) -> Option<T>,
+        judge: impl Fn(&Found<'g, E>) -> Verdict,
         guard: &'g Guard,
-    ) -> [Option<T>; N] {
-        self.primary.find_many(hash, |i, element| eq(i, element.block().key()), settle, guard)
+    ) -> [Option<&'g E>; N] {
+        self.primary.find_many(
+            hash,
+            |i, element| eq(i, element.block().key()),
+            |i, hash| self.look_closely(hash, |key| eq(i, key), &judge, guard),
+            guard,
+        )
     }
 
-    /// The current element with a key that `eq` takes, if `judge` says so. Linearization: L1.
+    /// The current element with a key that `eq` takes: one that is live and has no deadline as it is, any
+    /// other if `judge` says so. Linearization: L1.
     #[inline(always)]
     pub(crate) fn look_up<'g>(
         &'g self,
         hash: u64,
         mut eq: impl FnMut(&E::Key) -> bool,
-        mut judge: impl FnMut(&Found<'g, E>) -> Verdict,
+        judge: impl FnMut(&Found<'g, E>) -> Verdict,
         guard: &'g Guard,
     ) -> Option<&'g E> {
         match self.primary.glance(hash, |element| eq(element.block().key()), guard) {
-            Glance::Absent => return None,
-            Glance::Found(found) => match judge(&found) {
-                Verdict::Take => return Some(found.entry()),
-                Verdict::Absent => return None,
-                Verdict::Again => {}
-            },
-            Glance::Unclear => {}
+            Glance::Found(element) => Some(element),
+            Glance::Absent => None,
+            Glance::Unclear => self.look_closely(hash, eq, judge, guard),
         }
-        self.look_closely(hash, eq, judge, guard)
     }
 
-    /// The same in full, and once more for as long as what is found is replaced before it is judged.
+    /// The same in full, judging whatever is found, and once more for as long as that is replaced before it
+    /// is judged.
     #[cold]
+    #[inline(never)]
     pub(crate) fn look_closely<'g>(
         &'g self,
         hash: u64,

@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 
 use super::block::{Draft, Room, salvage};
 use super::members::{NamedSet, Set};
-use super::{Block, Dim, Element, Pages, Store};
+use super::{Block, Dim, Element, Pages, Store, Verdict};
 use crate::probe::{self, Event};
 
 #[derive(Debug)]
@@ -47,8 +47,8 @@ impl Element for Toy {
     fn is_live(value: &Value) -> bool {
         value.number != 0
     }
-    fn is_timed(_: &Value) -> bool {
-        false
+    fn is_timed(value: &Value) -> bool {
+        value.number.is_multiple_of(5)
     }
 }
 
@@ -217,16 +217,21 @@ fn a_batch_finds_what_single_lookups_find() {
     let guard = toys.store.pin();
     for first in (0..2_000_u64).step_by(16) {
         let keys: [u64; 16] = std::array::from_fn(|i| first + i as u64);
-        let found = toys.store.find_many(
+        let found = toys.store.look_up_many(
             |i| mix(keys[i]),
             |i, k| *k == keys[i],
-            |i, hash, found| {
-                assert_eq!(hash, mix(keys[i]));
-                Some(found.entry().0.value().number)
+            |found| {
+                let value = found.entry().0.value();
+                assert!(Toy::is_timed(value), "of the others nobody asks");
+                if value.number.is_multiple_of(2) { Verdict::Take } else { Verdict::Absent }
             },
             &guard,
         );
-        assert_eq!(found, keys.map(|key| toys.get(key)));
+        let found = found.map(|toy| toy.map(|toy| toy.0.value().number));
+        let expected = keys.map(|key| {
+            toys.get(key).filter(|number| !number.is_multiple_of(5) || number.is_multiple_of(2))
+        });
+        assert_eq!(found, expected);
     }
 }
 

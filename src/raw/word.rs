@@ -1,10 +1,10 @@
 //! Slot words and overflow words: the only place that knows their bits.
 //!
 //! ```text
-//! slot word      63        48 47                      3   2       1        0
-//!               ┌────────────┬────────────────────────┬───────┬─────────┬────────┐
-//!               │fingerprint │ address of the element │ EMPTY │ PENDING │ FROZEN │
-//!               └────────────┴────────────────────────┴───────┴─────────┴────────┘
+//! slot word      63        48 47                      4    3        2       1        0
+//!               ┌────────────┬────────────────────────┬─────────┬───────┬─────────┬────────┐
+//!               │fingerprint │ address of the element │ SPECIAL │ EMPTY │ PENDING │ FROZEN │
+//!               └────────────┴────────────────────────┴─────────┴───────┴─────────┴────────┘
 //!                bit 63 is set on every element; an all-zero word is UNINIT
 //!
 //! overflow word  63                                6    2          1        0
@@ -15,7 +15,8 @@
 //! ```
 //!
 //! The fingerprint lives in the word, so that one compare-and-swap decides about the element and
-//! its fingerprint together. Pointers keep their provenance: bits are set with `map_addr`.
+//! its fingerprint together. SPECIAL says of the element itself, for ever, that it is not live or has a
+//! deadline: of any other a lookup reads nothing but the key. Pointers keep their provenance: bits are set with `map_addr`.
 
 use std::fmt;
 use std::ptr;
@@ -39,7 +40,14 @@ const IN_ORDER: Ordering = if MODEL { Ordering::AcqRel } else { Ordering::SeqCst
 const FROZEN: usize = 1;
 const PENDING: usize = 2;
 const EMPTY: usize = 4;
-const ADDRESS: usize = !(FINGERPRINT_MASK | 7);
+const SPECIAL: usize = 8;
+/// The bits below an address.
+const FLAGS: usize = FROZEN | PENDING | EMPTY | SPECIAL;
+const ADDRESS: usize = !(FINGERPRINT_MASK | FLAGS);
+
+/// What an element is aligned to, so that its address leaves the flags free: what allocators align to
+/// anyway where pointers have 64 bits.
+pub(super) const ELEMENT_ALIGN: usize = FLAGS + 1;
 
 /// How many doublings in a row keep the fingerprints as they are.
 const WINDOW: u32 = if MODEL { 2 } else { 8 };
@@ -122,11 +130,12 @@ impl<E> Word<E> {
     /// Written, and holding no element.
     pub(super) const EMPTY: Self = Word(ptr::without_provenance_mut(EMPTY));
 
-    /// A committed element.
+    /// A committed element; `special` if it is not live or has a deadline.
     #[inline]
-    pub(super) fn committed(element: *mut E, fingerprint: Fingerprint) -> Self {
+    pub(super) fn committed(element: *mut E, fingerprint: Fingerprint, special: bool) -> Self {
         debug_assert!(element.addr() & !ADDRESS == 0);
-        Word(element.map_addr(|a| a | fingerprint.0))
+        let special = if special { SPECIAL } else { 0 };
+        Word(element.map_addr(|a| a | fingerprint.0 | special))
     }
 
     /// Panics unless an element at this address fits into a word.
@@ -183,6 +192,12 @@ impl<E> Word<E> {
             && (FINGERPRINT_BITS != 0 || self.is_element())
     }
 
+    /// Whether the element is not live or has a deadline.
+    #[inline(always)]
+    pub(super) fn is_special(self) -> bool {
+        self.bits() & SPECIAL != 0
+    }
+
     /// The element, if a lookup for that fingerprint looks at this one.
     #[inline(always)]
     pub(super) fn sought(self, fingerprint: Fingerprint) -> Option<*mut E> {
@@ -190,8 +205,18 @@ impl<E> Word<E> {
         // What is left where the fingerprint is the same has no bits of its own.
         let rest = self.0.map_addr(|a| a ^ fingerprint.0);
         let differs = rest.addr() & (FINGERPRINT_MASK | PENDING) & !ignored != 0;
-        let element = rest.map_addr(|a| a & !(FROZEN | PENDING | EMPTY));
+        let element = rest.map_addr(|a| a & !FLAGS);
         (!differs && (FINGERPRINT_BITS != 0 || !element.is_null())).then_some(element)
+    }
+
+    /// The same, if no flag is set on it: one test for all that may be in a lookup's way, and what passes
+    /// it is the address.
+    #[inline(always)]
+    pub(super) fn plain(self, fingerprint: Fingerprint) -> Option<*mut E> {
+        let ignored = if mutant(Mutant::TakePending) { PENDING } else { 0 };
+        let rest = self.0.map_addr(|a| (a ^ fingerprint.0) & !ignored);
+        let plain = rest.addr() & (FINGERPRINT_MASK | FLAGS) == 0;
+        (plain && (FINGERPRINT_BITS != 0 || !rest.is_null())).then_some(rest)
     }
 
     #[inline(always)]
@@ -464,20 +489,37 @@ impl<E> Overflow<E> {
 mod tests {
     use super::*;
 
+    #[derive(Debug)]
+    #[repr(align(16))]
+    struct Aligned(#[expect(dead_code, reason = "only where it lies matters")] u64);
+
+    const _: () = assert!(align_of::<Aligned>() == ELEMENT_ALIGN);
+
     #[test]
     fn states_and_fingerprints_round_trip() {
-        let element = Box::into_raw(Box::new(7_u64));
+        let element = Box::into_raw(Box::new(Aligned(7)));
         for hash in
             [0, u64::MAX, 0x8000_0000_0000_0000, 0x7fff_ffff_ffff_ffff, 0x1234_5678_9abc_def0]
         {
             let fingerprint = Fingerprint::of(hash, 20);
-            let word = Word::committed(element, fingerprint);
+            let word = Word::committed(element, fingerprint, false);
+            let special = Word::committed(element, fingerprint, true);
             assert!(word.is_element() && word.is_committed() && !word.is_vacant());
             assert_eq!(word.element(), element);
             assert_eq!(word.fingerprint(), fingerprint);
             assert!(word.matches(fingerprint) && word.resembles(fingerprint));
             assert_eq!(word.sought(fingerprint), Some(element));
+            assert_eq!(word.plain(fingerprint), Some(element));
             assert_eq!(word.frozen().sought(fingerprint), Some(element));
+            for unclear in [word.frozen(), word.pending(), special, special.frozen()] {
+                assert_eq!(unclear.plain(fingerprint), None);
+            }
+            let other = Fingerprint::of(!hash, 20);
+            assert_eq!((word.sought(other), word.plain(other)), (None, None));
+            assert!(special.is_special() && !word.is_special());
+            assert!(special.with(other).is_special() && special.pending().frozen().is_special());
+            assert_eq!(special.sought(fingerprint), Some(element));
+            assert_eq!(special.element(), element);
             let pending = word.pending();
             assert!(pending.is_pending() && !pending.matches(fingerprint));
             assert_eq!(pending.sought(fingerprint), None);
@@ -487,13 +529,14 @@ mod tests {
             assert!(pending.without_pending() == word);
             assert!(fingerprint.preferred(7) < 7 && fingerprint.preferred(2) < 2);
         }
-        for vacant in [Word::<u64>::UNINIT, Word::EMPTY] {
+        for vacant in [Word::<Aligned>::UNINIT, Word::EMPTY] {
             assert!(vacant.is_vacant() && !vacant.is_element() && !vacant.is_committed());
             assert!(!vacant.frozen().is_vacant());
             for hash in [0, u64::MAX] {
                 assert!(!vacant.frozen().resembles(Fingerprint::of(hash, 3)));
                 assert_eq!(vacant.sought(Fingerprint::of(hash, 3)), None);
                 assert_eq!(vacant.frozen().sought(Fingerprint::of(hash, 3)), None);
+                assert_eq!(vacant.plain(Fingerprint::of(hash, 3)), None);
             }
         }
         // SAFETY: allocated above by `Box::new`, used by nobody else (I13, I15).
@@ -517,8 +560,8 @@ mod tests {
 
     #[test]
     fn a_frozen_word_changes_no_more() {
-        let mut element = 7_u64;
-        let word = Word::committed(&raw mut element, Fingerprint::of(1 << 10, 4));
+        let mut element = Aligned(7);
+        let word = Word::committed(&raw mut element, Fingerprint::of(1 << 10, 4), false);
         let slot = Slot::new(word);
         assert!(slot.freeze() == word);
         assert!(!slot.remove(word) && !slot.replace(word, word));

@@ -381,6 +381,22 @@ impl Guard {
         }
     }
 
+    /// Runs `f` without this pin, and pins anew, whatever `f` does.
+    pub(crate) fn unpinned(&mut self, f: impl FnOnce()) {
+        struct Again(Option<usize>);
+        impl Drop for Again {
+            fn drop(&mut self) {
+                self.0.into_iter().for_each(enter);
+            }
+        }
+        let outermost = MODEL.books().pins[self.thread] == 1;
+        if outermost {
+            leave(self.thread);
+        }
+        let _again = Again(outermost.then_some(self.thread));
+        f();
+    }
+
     /// Raises `flag` once every pin held now has been given up.
     pub(crate) fn raise_when_unpinned(&self, flag: &'static Flag) {
         if never_raised() {

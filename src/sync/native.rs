@@ -88,6 +88,11 @@ impl Guard {
         self.0.repin();
     }
 
+    /// Runs `f` without this pin, and pins anew, whatever `f` does. `&mut` as for `repin`.
+    pub(crate) fn unpinned(&mut self, f: impl FnOnce()) {
+        self.0.repin_after(f);
+    }
+
     /// Raises `flag` once every pin held now has been given up.
     pub(crate) fn raise_when_unpinned(&self, flag: &'static Flag) {
         self.0.defer(move || flag.raise());

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
-use process_registry::__model::{Key, Toys};
+use process_registry::__model::{Key, LEASE, Toys};
 
 use crate::checker::sync::atomic::AtomicU64;
 use crate::harness::{at_once, check, end};
@@ -476,14 +476,14 @@ pub fn rebuild_remove_node() {
 /// A deadline is put off in time during a rebuild: it never reads as passed, neither in the old
 /// table, whose frozen words change no more, nor in the new one.
 pub fn rebuild_deadline_put_off() {
-    let clock = Arc::new(AtomicU64::new(0));
-    let toys = Arc::new(growing(0, 0, &[(A, 1)]));
+    let clock = Arc::new(AtomicU64::new(LEASE));
+    let toys = Arc::new(growing(0, 0, &[(A, LEASE + 1)]));
     let reader = {
         let (toys, clock) = (toys.clone(), clock.clone());
         crate::checker::thread::spawn(move || toys.get_unexpired(A, || clock.fetch_add(0, SeqCst)))
     };
     // Moves its own chain first, then works in the successor.
-    toys.replace(A, 3, &[]);
+    toys.replace(A, LEASE + 3, &[]);
     clock.fetch_add(2, SeqCst);
     let found = reader.join().expect("no panic");
     assert!(found.is_some(), "a miss of a key that is live throughout");

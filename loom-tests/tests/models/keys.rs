@@ -1,6 +1,6 @@
 //! The primary index: inserts, removals, replaces and lookups of a few keys in one table.
 
-use process_registry::__model::{Key, Toys};
+use process_registry::__model::{Key, LEASE, Toys};
 
 use crate::checker::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use crate::harness::{at_once, check, end};
@@ -327,13 +327,13 @@ pub fn lookup_batch_overflow() {
 
 /// An entry whose deadline is put off before the clock gets there never reads as expired.
 pub fn deadline_put_off() {
-    let clock = std::sync::Arc::new(AtomicU64::new(0));
-    let toys = std::sync::Arc::new(one_bucket(&[(A, 1)]));
+    let clock = std::sync::Arc::new(AtomicU64::new(LEASE));
+    let toys = std::sync::Arc::new(one_bucket(&[(A, LEASE + 1)]));
     let reader = {
         let (toys, clock) = (toys.clone(), clock.clone());
         crate::checker::thread::spawn(move || toys.get_unexpired(A, || clock.fetch_add(0, SeqCst)))
     };
-    toys.replace(A, 3, &[]);
+    toys.replace(A, LEASE + 3, &[]);
     clock.fetch_add(2, SeqCst);
     let found = reader.join().expect("no panic");
     assert!(found.is_some(), "a miss of a key that is live throughout");
