@@ -169,9 +169,10 @@
 //!   an entry that it accepts was current under the same pin: so the chunk that the entry's place
 //!   names was claimed then (I12), and is not freed before the pin ends, either. Two allocations that
 //!   are there at once have two addresses; so equal places are one slot of one chunk.
-//! - **A query looks ahead** by groups: it finds the words of the next members, asks for the lines of
-//!   their entries, and loads a word again when its member's turn comes. An unfrozen word that is
-//!   still the same is that of the current entry (L7); for any other it asks the primary anew.
+//! - **A query looks ahead**: it reads the next slots and asks for the lines of their buckets, finds the
+//!   words of the members before those, asks for the lines of their entries, and loads a word again
+//!   when its member's turn comes. An unfrozen word that is still the same is that of the current
+//!   entry (L7); for any other it asks the primary anew.
 //! - **A set without members** closes (`live` 0 → CLOSED), leaves its directory and is retired, by
 //!   the one who closed it, in this order; a claim that meets a closed set takes it out of the
 //!   directory itself and begins again. A chunk without members closes the same way (bitmap → all

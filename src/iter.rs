@@ -127,11 +127,12 @@ impl<'g, S, P, M, K> ByTag<'g, S, P, M, K> {
 impl<'g, S, P, M, K: Eq> Iterator for ByTag<'g, S, P, M, K> {
     type Item = &'g Entry<S, P, M, K>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let (tag, others) = (self.tag, &self.others);
         self.scan.next(
-            |entry| bound(entry) && others.iter().all(|tag| entry.has_tag(tag)),
-            |entry| tag.is_none_or(|tag| entry.has_tag(tag)),
+            move |entry| bound(entry) && others.iter().all(|tag| entry.has_tag(tag)),
+            move |entry| tag.is_none_or(|tag| entry.has_tag(tag)),
         )
     }
 }
@@ -171,9 +172,10 @@ impl<'g, S, P, M, K> ByNode<'g, S, P, M, K> {
 impl<'g, S, P, M, K: Eq> Iterator for ByNode<'g, S, P, M, K> {
     type Item = &'g Entry<S, P, M, K>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let node = self.node;
-        self.scan.next(bound, |entry| node.is_some_and(|node| entry.pid_on(node).is_some()))
+        self.scan.next(bound, move |entry| node.is_some_and(|node| entry.pid_on(node).is_some()))
     }
 }
 

@@ -258,20 +258,12 @@ impl<'g, S, P, M, K> Scan<'g, S, P, M, K> {
                 self.source = None;
                 return None;
             };
-            let entry = found.entry();
-            if !wanted(entry) {
+            if !wanted(found.entry()) {
                 continue;
             }
-            match judge(&found, self.view.clock, any) {
-                Verdict::Take if self.has_met(entry) => {}
-                Verdict::Take => return Some(Met::Current(entry)),
-                Verdict::Absent => return Some(Met::Expired(entry)),
-                Verdict::Again => {
-                    let met = self.meet_again(entry, |entry| wanted(entry) && carries(entry));
-                    if met.is_some() {
-                        return met;
-                    }
-                }
+            let met = self.judge(&found, wanted, carries);
+            if met.is_some() {
+                return met;
             }
         }
     }
@@ -312,8 +304,54 @@ impl<'g, S, P, M, K> Scan<'g, S, P, M, K> {
     }
 
     /// The next entry that is `wanted` and has not expired.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(
+        &mut self,
+        wanted: impl Fn(&Entry<S, P, M, K>) -> bool + Copy,
+        carries: impl Fn(&Entry<S, P, M, K>) -> bool + Copy,
+    ) -> Option<&'g Entry<S, P, M, K>>
+    where
+        K: Eq,
+    {
+        let Some(Source::Members(members)) = &mut self.source else {
+            return self.next_closely(wanted, carries);
+        };
+        let entry = loop {
+            let entry = members.next_element()?;
+            if wanted(entry) {
+                break entry;
+            }
+        };
+        // Most have no deadline, so that this is all, and little enough to become part of the caller.
+        if !entry.block().is_timed() && self.ahead.is_empty() {
+            Some(entry)
+        } else {
+            self.next_after(wanted, carries)
+        }
+    }
+
+    /// The member that was just met, if it is one, or the next entry.
+    #[inline(never)]
+    fn next_after(
+        &mut self,
+        wanted: impl Fn(&Entry<S, P, M, K>) -> bool,
+        carries: impl Fn(&Entry<S, P, M, K>) -> bool,
+    ) -> Option<&'g Entry<S, P, M, K>>
+    where
+        K: Eq,
+    {
+        if let Some(Source::Members(members)) = &self.source
+            && let Some(found) = members.met()
+            && let Some(Met::Current(entry)) = self.judge(&found, &wanted, &carries)
+        {
+            return Some(entry);
+        }
+        self.next_closely(wanted, carries)
+    }
+
+    /// The same, one by one.
+    #[inline(never)]
+    fn next_closely(
         &mut self,
         wanted: impl Fn(&Entry<S, P, M, K>) -> bool,
         carries: impl Fn(&Entry<S, P, M, K>) -> bool,
@@ -325,6 +363,26 @@ impl<'g, S, P, M, K> Scan<'g, S, P, M, K> {
             if let Met::Current(entry) = self.next_met(&wanted, &carries)? {
                 return Some(entry);
             }
+        }
+    }
+
+    /// What has been met, if anything.
+    #[inline]
+    fn judge(
+        &mut self,
+        found: &Found<'g, Entry<S, P, M, K>>,
+        wanted: &impl Fn(&Entry<S, P, M, K>) -> bool,
+        carries: &impl Fn(&Entry<S, P, M, K>) -> bool,
+    ) -> Option<Met<'g, S, P, M, K>>
+    where
+        K: Eq,
+    {
+        let entry = found.entry();
+        match judge(found, self.view.clock, any) {
+            Verdict::Take if self.has_met(entry) => None,
+            Verdict::Take => Some(Met::Current(entry)),
+            Verdict::Absent => Some(Met::Expired(entry)),
+            Verdict::Again => self.meet_again(entry, |entry| wanted(entry) && carries(entry)),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::block::{Block, Element, element};
 use super::prefetch::{LINE, prefetch};
 use super::primary::{Found, Index};
 use super::table::{Bucket, SLOTS, Table};
-use super::word::{Fingerprint, Slot, Word};
+use super::word::{Fingerprint, Link, Slot, Word};
 use crate::sync::{Guard, MODEL};
 
 /// Where the first promising word of a lookup is.
@@ -33,8 +33,15 @@ impl<'g, E: Element> Candidate<'g, E> {
         prefetch(element.wrapping_byte_add(Block::<E>::SOUGHT.start + LINE));
     }
 
+    /// Where an element has been found.
+    pub(super) fn of(found: Found<'g, E>) -> Self {
+        let (slot, word, head) = found.whereabouts();
+        Candidate { slot, word, head }
+    }
+
+    /// The element.
     #[inline(always)]
-    fn found(&self) -> Found<'g, E> {
+    pub(super) fn found(&self) -> Found<'g, E> {
         // SAFETY: read under the guard that `'g` stands for from a chain that was not MIGRATED then
         // (I5, I8).
         let element = unsafe { element(self.word.element()) };
@@ -69,34 +76,57 @@ impl<E: Element> Bucket<E> {
     }
 }
 
+/// The overflow buckets of a chain.
+pub(super) struct Rest<'g, E> {
+    table: Table<'g, E>,
+    head: &'g Bucket<E>,
+    link: Link<E>,
+    fingerprint: Fingerprint,
+}
+
+impl<'g, E: Element> Rest<'g, E> {
+    /// The first of them.
+    #[inline(always)]
+    pub(super) fn next(&self) -> Option<&'g Bucket<E>> {
+        self.table.follow(self.link)
+    }
+
+    /// The first promising word from the first of them on: two misses that wait for each other, which
+    /// would take long if they began when the others have been found.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn candidate(&self, mut bucket: &'g Bucket<E>) -> Option<Candidate<'g, E>> {
+        loop {
+            if let Some((slot, word)) = bucket.promising(self.fingerprint) {
+                return Some(Candidate { slot, word, head: self.head });
+            }
+            bucket = self.table.follow(bucket.overflow.load())?;
+        }
+    }
+}
+
 impl<E: Element> Index<E> {
     /// The first promising word for a hash, if there is one. The line of the first bucket should be
     /// there already. `root` was the root under the guard that `'g` stands for.
     #[inline(always)]
     pub(super) fn candidate<'g>(root: Table<'g, E>, hash: u64) -> Option<Candidate<'g, E>> {
-        let (table, head, link) = Self::chain_from(root, hash);
-        let fingerprint = table.fingerprint(hash);
-        match head.promising(fingerprint) {
-            Some((slot, word)) => Some(Candidate { slot, word, head }),
-            None => Self::further_candidate(table, head, table.follow(link)?, fingerprint),
+        match Self::first_candidate(root, hash) {
+            Ok(candidate) => Some(candidate),
+            Err(rest) => rest.candidate(rest.next()?),
         }
     }
 
-    /// The same from an overflow bucket of a chain on: two misses that wait for each other, which
-    /// would take long if they began when the others have been found.
-    #[cold]
-    #[inline(never)]
-    fn further_candidate<'g>(
-        table: Table<'g, E>,
-        head: &'g Bucket<E>,
-        mut bucket: &'g Bucket<E>,
-        fingerprint: Fingerprint,
-    ) -> Option<Candidate<'g, E>> {
-        loop {
-            if let Some((slot, word)) = bucket.promising(fingerprint) {
-                return Some(Candidate { slot, word, head });
-            }
-            bucket = table.follow(bucket.overflow.load())?;
+    /// The same, or what is left to look at, if it is not in the first bucket.
+    #[inline(always)]
+    pub(super) fn first_candidate<'g>(
+        root: Table<'g, E>,
+        hash: u64,
+    ) -> Result<Candidate<'g, E>, Rest<'g, E>> {
+        let (table, head, link) = Self::chain_from(root, hash);
+        let fingerprint = table.fingerprint(hash);
+        match head.promising(fingerprint) {
+            Some((slot, word)) => Ok(Candidate { slot, word, head }),
+            None => Err(Rest { table, head, link, fingerprint }),
         }
     }
 

@@ -97,6 +97,11 @@ impl<'g, E: Element> Found<'g, E> {
         self.word.is_special()
     }
 
+    /// The slot, the word that was in it, and the first bucket of the chain.
+    pub(super) fn whereabouts(&self) -> (&'g Slot<E>, Word<E>, &'g Bucket<E>) {
+        (self.slot, self.word, self.head)
+    }
+
     /// Whether the element is still the current one of its key, by a load made now. It may say no
     /// about one that is; the caller then looks again.
     pub(crate) fn unchanged(&self) -> bool {

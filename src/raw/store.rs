@@ -1,14 +1,13 @@
 //! The store: a primary index, two directories of member sets, and their limbo.
 
 use std::marker::PhantomData;
-use std::mem;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 use smol_str::SmolStr;
 
-use super::batch::Candidate;
+use super::batch::{Candidate, Rest};
 use super::block::{Dim, Draft, Element};
 use super::chunk::Place;
 use super::directory::Directory;
@@ -20,6 +19,7 @@ use super::prefetch::{prefetch, prefetch_rest};
 use super::primary::{Found, Glance, Index, PER_BUCKET};
 #[cfg(feature = "tracing")]
 use super::resizes::Resize;
+use super::table::{Bucket, Table};
 use super::walk::Walk;
 use crate::striped::Striped;
 use crate::sync::{self, Guard, MODEL, Mutant, mutant};
@@ -273,35 +273,57 @@ impl<E: Element> Index<E> {
     }
 }
 
-/// How many members are worked on at once, so that their cache misses overlap.
-const GROUP: usize = if MODEL { 1 } else { 8 };
+/// How many members are looked for at a time. The more, the fewer instructions each of them takes; that
+/// counts although they wait for memory: a prefetch waits for the page tables, and meanwhile the processor
+/// gets only as far as some five hundred instructions.
+const STEP: usize = if MODEL { 1 } else { 8 };
 
-/// A member that has been looked for.
-struct Near<'g, E> {
+/// How many members ahead others have been looked for: so long the lines of their elements take to come.
+const NEAR: usize = if MODEL { 2 } else { 16 };
+
+/// How many members ahead slots have been read: so long bucket lines take.
+const FAR: usize = if MODEL { 3 } else { 32 };
+
+/// Room for all that are ahead.
+const RING: usize = FAR.next_power_of_two();
+
+/// A member whose slot has been read.
+struct Ahead<'g, E> {
     hash: u64,
     place: Place,
+    /// Where it seems to be, once it has been looked for.
     candidate: Option<Candidate<'g, E>>,
 }
 
-/// Some members, up to the first `None`.
-type Group<T> = [Option<T>; GROUP];
+impl<'g, E: Element> Ahead<'g, E> {
+    /// Looks beyond the first bucket of the chain.
+    #[cold]
+    fn look_further(&mut self, rest: &Rest<'g, E>, bucket: &'g Bucket<E>) {
+        self.candidate = rest.candidate(bucket);
+        self.candidate.as_ref().inspect(|candidate| candidate.prefetch_around());
+    }
+}
 
 /// An iterator over the current elements that carry a name.
 ///
-/// It goes on by groups, three at a time. While one is being taken, the lines of the next one's
-/// elements are on their way, and the bucket lines of the one after that.
+/// While one is taken, the lines of the next elements are on their way, and the bucket lines of those
+/// after them.
 pub(crate) struct Members<'g, E: Element> {
     store: &'g Store<E>,
     guard: &'g Guard,
     name: Option<&'g SmolStr>,
+    /// `None` once it has come to its end.
     scan: Option<Scan<'g>>,
-    /// The group that is being taken, and where the next one to take is.
-    here: Group<Near<'g, E>>,
-    next: usize,
-    /// The next group: looked for.
-    near: Group<Near<'g, E>>,
-    /// The group after it: slots that were read.
-    far: Group<(u64, Place)>,
+    /// How many members have been taken,
+    taken: usize,
+    /// and how many are before the next look ahead;
+    until: usize,
+    /// how many have been looked for,
+    near: usize,
+    /// and of how many the slots have been read.
+    far: usize,
+    /// Member `n` is at `n % RING`.
+    ring: [Option<Ahead<'g, E>>; RING],
 }
 
 impl<'g, E: Element> Members<'g, E> {
@@ -311,10 +333,11 @@ impl<'g, E: Element> Members<'g, E> {
             guard,
             name: set.map(NamedSet::name),
             scan: set.map(|set| set.set().scan(guard)),
-            here: [const { None }; GROUP],
-            next: 0,
-            near: [const { None }; GROUP],
-            far: [const { None }; GROUP],
+            taken: 0,
+            until: 0,
+            near: 0,
+            far: 0,
+            ring: [const { None }; RING],
         }
     }
 
@@ -323,49 +346,83 @@ impl<'g, E: Element> Members<'g, E> {
         self.name
     }
 
-    /// Reads the slots of a group and asks for the bucket lines of what is in them.
-    #[inline]
-    fn read(&mut self) {
+    /// Reads slots and asks for the bucket lines of what is in them.
+    #[inline(always)]
+    fn read(&mut self, root: Table<'g, E>) {
         let Some(scan) = &mut self.scan else { return };
-        for far in &mut self.far {
-            *far = scan.next();
-            let Some((hash, _)) = *far else { return };
-            self.store.prefetch(hash);
+        for at in self.far..self.taken + FAR {
+            let Some((hash, place)) = scan.next() else {
+                self.scan = None;
+                self.far = at;
+                return;
+            };
+            prefetch(root.chain(hash));
+            self.ring[at % RING] = Some(Ahead { hash, place, candidate: None });
         }
+        self.far = self.taken + FAR;
     }
 
-    /// Looks for the group that was read, and asks for the lines of its elements.
-    #[inline]
-    fn look(&mut self) {
-        let root = self.store.primary.root(self.guard);
-        for (near, far) in self.near.iter_mut().zip(&mut self.far) {
-            *near = far.take().map(|(hash, place)| {
-                let candidate = Index::candidate(root, hash);
-                candidate.as_ref().inspect(|candidate| candidate.prefetch_around());
-                Near { hash, place, candidate }
-            });
-            if near.is_none() {
-                return;
+    /// Looks for members whose slots have been read, and asks for the lines of their elements.
+    #[inline(always)]
+    fn look(&mut self, root: Table<'g, E>) {
+        let until = self.far.min(self.taken + NEAR);
+        for at in self.near..until {
+            let Some(ahead) = &mut self.ring[at % RING] else { return };
+            match Index::first_candidate(root, ahead.hash) {
+                Ok(candidate) => {
+                    candidate.prefetch_around();
+                    ahead.candidate = Some(candidate);
+                }
+                Err(rest) => {
+                    if let Some(bucket) = rest.next() {
+                        ahead.look_further(&rest, bucket);
+                    }
+                }
             }
         }
+        self.near = self.near.max(until);
     }
 
-    /// Goes on to the next group; whether there is one.
+    /// Looks ahead; whether there is another member.
     #[inline(never)]
     fn advance(&mut self) -> bool {
+        let root = self.store.primary.root(self.guard);
+        if self.taken == 0 {
+            self.read(root);
+        }
+        self.look(root);
+        self.read(root);
+        self.until = self.near.min(self.taken + STEP);
+        self.taken < self.until
+    }
+
+    /// The next element. [`met`](Self::met) has what else there is to say of it.
+    #[inline(always)]
+    pub(crate) fn next_element(&mut self) -> Option<&'g E> {
         loop {
-            // `look` writes over what was taken.
-            mem::swap(&mut self.here, &mut self.near);
-            self.look();
-            self.read();
-            self.next = 0;
-            if self.here[0].is_some() {
-                return true;
+            if self.taken == self.until && !self.advance() {
+                return None;
             }
-            if self.near[0].is_none() && self.far[0].is_none() {
-                return false;
+            let Some(ahead) = &self.ring[self.taken % RING] else { return None };
+            self.taken += 1;
+            let place = ahead.place;
+            let candidate = ahead.candidate.as_ref();
+            if let Some(found) =
+                candidate.and_then(|it| it.again(|element| Self::is_at(element, place)))
+            {
+                return Some(found.entry());
+            }
+            if let Some(element) = self.find_last() {
+                return Some(element);
             }
         }
+    }
+
+    /// The last element, as it was met.
+    #[inline]
+    pub(crate) fn met(&self) -> Option<Found<'g, E>> {
+        let ahead = self.ring[self.taken.wrapping_sub(1) % RING].as_ref()?;
+        Some(ahead.candidate.as_ref()?.found())
     }
 
     /// Only the current element whose own place this is: a stale or reused slot yields nothing, and
@@ -379,33 +436,25 @@ impl<'g, E: Element> Members<'g, E> {
         })
     }
 
-    /// The element whose place this is, if it is not where it was looked for.
+    /// The element whose turn it is, if it is not where it was looked for.
     #[cold]
-    fn find_at(&self, hash: u64, place: Place) -> Option<Found<'g, E>> {
-        self.store.primary.find(hash, |element| Self::is_at(element, place), self.guard)
+    #[inline(never)]
+    fn find_last(&mut self) -> Option<&'g E> {
+        let ahead = self.ring[(self.taken - 1) % RING].as_mut()?;
+        let accept = |element: &E| Self::is_at(element, ahead.place);
+        let found = self.store.primary.find(ahead.hash, accept, self.guard)?;
+        ahead.candidate = Some(Candidate::of(found));
+        Some(found.entry())
     }
 }
 
 impl<'g, E: Element> Iterator for Members<'g, E> {
     type Item = Found<'g, E>;
 
-    #[inline(always)]
+    #[inline]
     fn next(&mut self) -> Option<Found<'g, E>> {
-        loop {
-            let Some(Some(near)) = self.here.get(self.next) else {
-                if self.advance() {
-                    continue;
-                }
-                return None;
-            };
-            self.next += 1;
-            let candidate = near.candidate.as_ref();
-            let found =
-                candidate.and_then(|it| it.again(|element| Self::is_at(element, near.place)));
-            if let Some(found) = found.or_else(|| self.find_at(near.hash, near.place)) {
-                return Some(found);
-            }
-        }
+        self.next_element()?;
+        self.met()
     }
 }
 
