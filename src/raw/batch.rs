@@ -1,7 +1,7 @@
 //! Several lookups at once, so that their cache misses overlap.
 
 use super::block::{Block, Element, element};
-use super::prefetch::{LINE, prefetch};
+use super::prefetch::{LINE, prefetch, prefetch_later};
 use super::primary::{Found, Index};
 use super::table::{Bucket, SLOTS, Table};
 use super::word::{Fingerprint, Link, Slot, Word};
@@ -23,14 +23,14 @@ impl<'g, E: Element> Candidate<'g, E> {
         prefetch(element.wrapping_byte_add(Block::<E>::SOUGHT.end - 1));
     }
 
-    /// Asks for the lines around what a lookup reads, too: a query reads the places before it, and of
-    /// whom it yields, the value is read next.
+    /// Asks for the lines around what a lookup reads, too, but not at once: a query reads the places
+    /// before it, and of whom it yields, the value is read next.
     #[inline(always)]
     pub(super) fn prefetch_around(&self) {
         let element = self.word.element();
-        prefetch(element);
-        prefetch(element.wrapping_byte_add(Block::<E>::SOUGHT.start));
-        prefetch(element.wrapping_byte_add(Block::<E>::SOUGHT.start + LINE));
+        prefetch_later(element);
+        prefetch_later(element.wrapping_byte_add(Block::<E>::SOUGHT.start));
+        prefetch_later(element.wrapping_byte_add(Block::<E>::SOUGHT.start + LINE));
     }
 
     /// Where an element has been found.

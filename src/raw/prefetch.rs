@@ -24,3 +24,17 @@ pub(crate) fn prefetch<T>(address: *const T) {
     #[cfg(not(all(target_arch = "x86_64", not(process_registry_loom))))]
     let _ = address;
 }
+
+/// The same for what is read after much else: into the second level of the caches, where many may be on
+/// their way at once. The first level would keep whoever asks for more lines than it has buffers for.
+#[inline(always)]
+pub(super) fn prefetch_later<T>(address: *const T) {
+    #[cfg(all(target_arch = "x86_64", not(process_registry_loom)))]
+    // SAFETY: rests on no invariant, as above.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(address.cast());
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(process_registry_loom))))]
+    let _ = address;
+}
