@@ -336,6 +336,7 @@ impl<'g> Scan<'g> {
     fn next_chunk(&mut self) -> Option<ChunkRef<'g>> {
         loop {
             if let Some(chunk) = self.chunks.next() {
+                self.chunks.prefetch();
                 return Some(chunk);
             }
             if self.stripe + 1 == self.set.stripes() {
