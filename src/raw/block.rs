@@ -89,10 +89,12 @@ pub(crate) struct Block<E: Element> {
     /// What the value says of itself: a lookup need not fetch the line of the value to know it.
     live: bool,
     timed: bool,
+    hash: u64,
+    // 48 bytes from the beginning. Most allocators' blocks of some 200 bytes begin 16 bytes after a
+    // multiple of 32: then a key of 24 bytes and a word of the value after it are in one line.
     key: E::Key,
     /// Taken out of a killed block only, with VACATED set (I10).
     value: ManuallyDrop<E::Value>,
-    hash: u64,
     /// The pointer this block was allocated with. Whoever frees it frees it through this one: a
     /// pointer derived from `&E` may not.
     origin: *mut E,
@@ -119,7 +121,7 @@ impl<E: Element> Block<E> {
     /// Where in an element that is which every lookup reads, with the first word of the value, which
     /// is read next of what was found.
     pub(super) const SOUGHT: Range<usize> =
-        mem::offset_of!(Self, flags)..mem::offset_of!(Self, value) + mem::size_of::<usize>();
+        mem::offset_of!(Self, key)..mem::offset_of!(Self, value) + mem::size_of::<usize>();
 
     /// What the element is found by.
     #[inline]

@@ -3,12 +3,12 @@
 //! ```text
 //! store ─► operation ─► directory ─► members ─► chunks ─► chunk
 //!   │          │            │
-//!   ├──────────┴────────────┴─► primary (lanes, resolve, migrate, walk, batch) ─► table ─► word
+//!   ├──────────┴────────────┴─► primary (lanes, insert, resolve, migrate, walk, batch) ─► table ─► word
 //!   └─► limbo ─► shelf ─► block
 //! ```
 //!
-//! Who may touch what: only `word` knows the bits of slot words; only `primary`, `resolve` and
-//! `migrate` change them; only `operation` claims and gives back member slots; only `limbo`
+//! Who may touch what: only `word` knows the bits of slot words; only `primary`, `insert`, `resolve`
+//! and `migrate` change them; only `operation` claims and gives back member slots; only `limbo`
 //! decides when memory is freed. No safe call from outside this module can break memory.
 #![allow(unsafe_code)]
 
@@ -20,6 +20,7 @@ mod directory;
 mod flags;
 #[cfg(feature = "metrics")]
 mod gauges;
+mod insert;
 mod lanes;
 mod limbo;
 mod members;
@@ -31,6 +32,7 @@ mod pad;
 mod pages;
 mod prefetch;
 mod primary;
+mod query;
 #[cfg(feature = "tracing")]
 mod resizes;
 mod resolve;
@@ -47,7 +49,8 @@ pub(crate) use block::{Block, Counted, Dim, Draft, Element};
 pub(crate) use pad::CachePadded;
 pub(crate) use pages::Pages;
 pub(crate) use primary::{Found, Held};
+pub(crate) use query::Members;
 #[cfg(feature = "tracing")]
 pub(crate) use resizes::Resize;
-pub(crate) use store::{Members, PinnedRef, Store, Verdict};
+pub(crate) use store::{PinnedRef, Store, Verdict};
 pub(crate) use walk::Walk;
