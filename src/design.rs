@@ -54,6 +54,8 @@
 //!    any state ── freeze ──► the same, FROZEN: it never changes again
 //! ```
 //!
+//! SPECIAL is set or not when a word is made, and stays.
+//!
 //! | word | an insert | a replace, a removal | a reader | a migration |
 //! |---|---|---|---|---|
 //! | UNINIT, EMPTY | may publish here | passes | passes | freezes it; leaves nothing |
@@ -69,9 +71,9 @@
 //! frozen words never change.
 //!
 //! Nearly all lookups are settled by a part of that which is straight code: the first slot of the first
-//! bucket that looks right holds, by one test of its word, a committed entry that is neither frozen nor
-//! special, and its id is the one; or no slot looks right and the chain ends there. All else starts
-//! over in full. What counts there is how few steps wait for a line of memory: each takes a place in
+//! bucket that looks right holds a committed entry, and its id is the one; or no slot looks right and the
+//! chain ends there. All else starts over in full. Of an entry that its word says is not special, nothing
+//! but the id is read. What counts there is how few steps wait for a line of memory: each takes a place in
 //! the processor's window until the line is there, and so keeps the next lookup out.
 //!
 //! The slots of a bucket are compared by one look at all of them, then each that it promises is
@@ -210,7 +212,7 @@
 //! # 5. Invariants
 //!
 //! What fails without it: a seeded bug and a model that finds it, with the bound that the README of
-//! the models gives. Of the last three no bug is seeded: there it is what looks at them, models,
+//! the models gives. Of the last four no bug is seeded: there it is what looks at them, models,
 //! tests and sanitizers. Each `SAFETY` comment cites the invariants that it rests on.
 //!
 //! | | invariant | kept by | what fails without it |
@@ -230,6 +232,7 @@
 //! | I13 | What is not published yet, or was taken whole, is touched by its one owner only; what is published is written through atomics only. What is unlinked is retired once, by the winner of the exchange that unlinked it, or by its inserter if it was never committed; and freed once. | drafts, rooms and shelves in hand, which alone lend `&mut` and cannot be copied; one exchange has one winner | `lookup_remove_free`, `one_shelf`: canaries tell what is freed twice, and what is lost; `no_note_is_lost_between_threads`; address sanitizer |
 //! | I14 | What is allocated has one layout from then until it is freed, in which zeros are fresh buckets. An index into it is masked or checked against its size, or handed out for it. Segments are freed with the table or the array that they belong to, flags never. | `Table::layout`, `Chunk::layout`, `place` of an arena and of an array | `a_table_packs_into_a_word`, `overflow_buckets_have_places_of_their_own`, `every_index_has_a_place_of_its_own`; address sanitizer |
 //! | I15 | What is freed is freed by the pointer that it was allocated as, and with that layout. | `origin` of an element and of a table, `pages` of a table; tagging by `map_addr`; the number of a segment, the index in the head of a chunk | the address: `a_table_packs_into_a_word`, address sanitizer, memcheck; the size: `memory_comes_back`; the provenance: no test |
+//! | I16 | SPECIAL in a word says of its entry, which never changes, that it is empty or has a deadline. | `insert` and `replace` ask the entry when they make the word; commit, freeze and moves keep the bit | a debug assertion wherever an entry is found; `kinds_of_entries_change_while_the_table_grows` |
 //!
 //! # 6. Orderings
 //!
@@ -268,8 +271,8 @@
 //!
 //! # 8. Expiry
 //!
-//! An operation that begins after an entry's deadline sees it absent, swept or not. A reader that
-//! finds a passed deadline loads the slot again **after** it has read the clock: unchanged → absent;
+//! An operation that begins after an entry's deadline sees it absent, swept or not. The clock is read
+//! only for entries that have one, which their words tell (I16). A reader that finds a passed deadline loads the slot again **after** it has read the clock: unchanged → absent;
 //! changed → it starts over. Of a frozen word, unchanged means also that its chain is not MIGRATED
 //! yet: until then no writer works in the successor. Writers read the clock last before their
 //! compare-and-swap, and one that would answer "absent" because of a passed deadline removes the

@@ -11,7 +11,7 @@ use crate::iter::{ByNode, ByTag, Iter};
 use crate::name::ChildId;
 use crate::query::View;
 use crate::state::Registry;
-use crate::sync::Guard;
+use crate::sync::{Guard, is_pinned};
 
 /// A registry under a pin; made by [`Registry::pin`](crate::Registry::pin).
 ///
@@ -140,8 +140,11 @@ impl<'r, S, P, M, K, H> Pinned<'r, S, P, M, K, H> {
     #[inline(never)]
     fn refresh_after_writes(&mut self) {
         let Self { guard, after } = self;
-        after.wrote.set(false);
-        guard.unpinned(|| after.registry.settle());
+        guard.unpinned(|| {
+            // While the thread holds another pin nothing can be freed yet.
+            after.wrote.set(is_pinned());
+            after.registry.settle();
+        });
     }
 
     /// What is read under this pin.

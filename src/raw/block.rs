@@ -80,13 +80,14 @@ pub(super) type Places = SmallVec<[Place; 3]>;
 /// The inside of an element: its key and value with what the index needs to know about them.
 #[repr(C)]
 pub(crate) struct Block<E: Element> {
-    // What queries read, right before what lookups read: neither has the other's in its midst.
+    // What queries read, before what lookups read: neither has the other's in its midst.
     places: Places,
     /// One for the index, until the epoch has passed after its removal, and one for each
     /// [`Counted`].
     count: AtomicU32,
     flags: AtomicU8,
-    /// What the value says of itself: a lookup need not fetch the line of the value to know it.
+    /// What the value says of itself, so that nobody need fetch its line to know. Lookups know from the
+    /// word whether it is both live and without a deadline.
     live: bool,
     timed: bool,
     hash: u64,

@@ -89,11 +89,14 @@ mod tests {
     use crate::raw::table::SLOTS;
     use crate::raw::word::{Link, Word};
 
+    #[repr(align(16))]
+    struct Aligned(#[expect(dead_code, reason = "only where it lies matters")] u64);
+
     #[test]
     fn as_one_slot_after_the_other() {
         let mut rng = fastrand::Rng::with_seed(1);
         let mut kinds = fastrand::Rng::with_seed(2);
-        let mut element = 7_u128;
+        let mut element = Aligned(7);
         for _ in 0..10_000 {
             // Few enough fingerprints that most buckets hold some of them more than once.
             let mut fingerprint = || Fingerprint::of(rng.u64(..4) << 13 | rng.u64(..2), 0);

@@ -202,7 +202,7 @@ impl Toys {
     pub fn get_unexpired(&self, key: Key, now: impl Fn() -> u64) -> Option<u64> {
         let guard = self.store.pin();
         let judge = |found: &Found<'_, Toy>| {
-            if found.entry().0.value().number > now() {
+            if !found.is_special() || found.entry().0.value().number > now() {
                 Verdict::Take
             } else if found.unchanged() {
                 Verdict::Absent
@@ -310,11 +310,12 @@ impl Toys {
         let slot = &bucket.slots[position % SLOTS];
         let mut mine = self.draft(key, number, &[]).into_raw();
         loop {
-            let word = Word::committed(mine.as_ptr(), table.fingerprint(key.hash), false);
+            // SAFETY: ours until it is committed (I13), and kept by the pin after that (I8).
+            let toy: &Toy = unsafe { element(mine.as_ptr()) };
+            let special = toy.0.is_special();
+            let word = Word::committed(mine.as_ptr(), table.fingerprint(key.hash), special);
             let word = word.pending();
             assert!(slot.publish(slot.load(), word), "nobody else publishes there");
-            // SAFETY: ours until it is committed (I13), and kept by the pin after that (I8).
-            let toy = unsafe { element(mine.as_ptr()) };
             let published = Published { slot, word, position };
             let fate = Index::resolve(table, key.hash, toy, published);
             if fate == Fate::Committed {

@@ -1,6 +1,6 @@
 //! The hash index: finding, replacing and removing elements. Inserting has a file of its own.
 //!
-//! The protocol with its proof is in the crate's `design` page; step numbers below are its.
+//! The protocol with its proof is in the crate's `design` page.
 
 use std::cell::Cell;
 use std::fmt;
@@ -75,12 +75,14 @@ impl<E: Element> Clone for Found<'_, E> {
 impl<E: Element> Copy for Found<'_, E> {}
 
 impl<'g, E: Element> Found<'g, E> {
+    #[inline(always)]
     pub(super) fn new(
         element: &'g E,
         slot: &'g Slot<E>,
         word: Word<E>,
         head: &'g Bucket<E>,
     ) -> Self {
+        debug_assert_eq!(word.is_special(), element.block().is_special(), "I16");
         Found { element, slot, word, head }
     }
 
@@ -116,9 +118,11 @@ impl<'g, E: Element> Found<'g, E> {
 }
 
 /// What a first look for a key shows.
-pub(crate) enum Glance<'g, E> {
-    /// An element that is live and has no deadline.
-    Found(&'g E),
+pub(crate) enum Glance<'g, E: Element> {
+    /// This one: it is accepted, live, and has no deadline.
+    Plain(&'g E),
+    /// This one, if it is accepted: its word has a flag, for it is special or frozen.
+    Flagged(Found<'g, E>),
     Absent,
     /// `find` has to say.
     Unclear,
@@ -262,10 +266,10 @@ impl<E: Element> Index<E> {
         table.next().expect("a frozen or migrated word in a table without successor")
     }
 
-    /// As much of `find` as settles nearly every lookup: the first slot that looks right, if what it holds is
-    /// live and has no deadline, or that none does and the chain ends there. It becomes part of its
-    /// callers, as straight code that keeps little in registers and has little wait for the element:
-    /// while lookups wait for memory, their time is that which the processor takes to get to the next one.
+    /// As much of `find` as settles nearly every lookup: the first slot that looks right, or that none does
+    /// and the chain ends there. It becomes part of its callers, as straight code that keeps little in
+    /// registers and has little wait for the element: while lookups wait for memory, their time is that
+    /// which the processor takes to get to the next one.
     ///
     /// Linearization: as `find` (L1).
     #[inline(always)]
@@ -286,11 +290,18 @@ impl<E: Element> Index<E> {
         if promising == 0 {
             return if link.is_last() { Glance::Absent } else { Glance::Unclear };
         }
-        let word = head.slots[promising.trailing_zeros() as usize].load();
-        // SAFETY: read while pinned from a chain that was not MIGRATED then (I5, I8).
-        match word.plain(fingerprint).map(|sought| unsafe { element(sought) }) {
-            Some(element) if accept(element) => Glance::Found(element),
-            _ => Glance::Unclear,
+        let slot = &head.slots[promising.trailing_zeros() as usize];
+        let word = slot.load();
+        if let Some(plain) = word.plain(fingerprint) {
+            // SAFETY: read while pinned from a chain that was not MIGRATED then (I5, I8).
+            let element = unsafe { element(plain) };
+            debug_assert!(!element.block().is_special(), "I16");
+            return if accept(element) { Glance::Plain(element) } else { Glance::Unclear };
+        }
+        // SAFETY: as above (I5, I8).
+        match word.sought(fingerprint).map(|sought| unsafe { element(sought) }) {
+            Some(element) => Glance::Flagged(Found::new(element, slot, word, head)),
+            None => Glance::Unclear,
         }
     }
 
@@ -313,7 +324,7 @@ impl<E: Element> Index<E> {
             if let Some((slot, word)) = bucket.find(fingerprint, &mut accept) {
                 // SAFETY: read while pinned from a chain that was not MIGRATED then (I5, I8).
                 let element = unsafe { element(word.element()) };
-                return Some(Found { element, slot, word, head });
+                return Some(Found::new(element, slot, word, head));
             }
             bucket = table.follow(link)?;
             link = bucket.overflow.load();

@@ -25,6 +25,8 @@ const FAR: usize = if MODEL { 3 } else { 32 };
 /// Room for all that are ahead.
 const RING: usize = FAR.next_power_of_two();
 
+const _: () = assert!(STEP <= NEAR && NEAR <= FAR && FAR <= RING);
+
 /// A member whose slot has been read.
 struct Ahead<'g, E> {
     hash: u64,
@@ -157,7 +159,7 @@ impl<'g, E: Element> Members<'g, E> {
         }
     }
 
-    /// The last element, as it was met.
+    /// The last element, as it was met; to be asked before the next one.
     #[inline]
     pub(crate) fn met(&self) -> Option<Found<'g, E>> {
         let ahead = self.ring[self.taken.wrapping_sub(1) % RING].as_ref()?;

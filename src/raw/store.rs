@@ -126,10 +126,33 @@ impl<E: Element> Store<E> {
         guard: &'g Guard,
     ) -> Option<&'g E> {
         match self.primary.glance(hash, |element| eq(element.block().key()), guard) {
-            Glance::Found(element) => Some(element),
+            Glance::Plain(element) => Some(element),
             Glance::Absent => None,
+            Glance::Flagged(found) => self.look_at(found, hash, eq, judge, guard),
             Glance::Unclear => self.look_closely(hash, eq, judge, guard),
         }
+    }
+
+    /// The same, beginning with what a glance has shown. Out of line, so that lookups of what is not special
+    /// keep no registers free for it.
+    #[cold]
+    #[inline(never)]
+    fn look_at<'g>(
+        &'g self,
+        found: Found<'g, E>,
+        hash: u64,
+        mut eq: impl FnMut(&E::Key) -> bool,
+        mut judge: impl FnMut(&Found<'g, E>) -> Verdict,
+        guard: &'g Guard,
+    ) -> Option<&'g E> {
+        if eq(found.entry().block().key()) {
+            match judge(&found) {
+                Verdict::Take => return Some(found.entry()),
+                Verdict::Absent => return None,
+                Verdict::Again => {}
+            }
+        }
+        self.look_closely(hash, eq, judge, guard)
     }
 
     /// The same in full, judging whatever is found, and once more for as long as that is replaced before it

@@ -124,8 +124,9 @@ impl Toys {
 
     fn get(&self, key: u64) -> Option<u64> {
         let guard = self.store.pin();
-        let found = self.store.find((self.hash)(key), |k| *k == key, &guard)?;
-        Some(found.entry().0.value().number)
+        let hash = (self.hash)(key);
+        let found = self.store.look_up(hash, |k| *k == key, |_| Verdict::Take, &guard)?;
+        Some(found.0.value().number)
     }
 
     fn tagged(&self, tag: &str) -> Vec<u64> {
@@ -222,8 +223,9 @@ fn a_batch_finds_what_single_lookups_find() {
             |i, k| *k == keys[i],
             |found| {
                 let value = found.entry().0.value();
-                assert!(Toy::is_timed(value), "of the others nobody asks");
-                if value.number.is_multiple_of(2) { Verdict::Take } else { Verdict::Absent }
+                assert_eq!(found.is_special(), Toy::is_timed(value) || !Toy::is_live(value));
+                let take = !found.is_special() || value.number.is_multiple_of(2);
+                if take { Verdict::Take } else { Verdict::Absent }
             },
             &guard,
         );
@@ -232,6 +234,43 @@ fn a_batch_finds_what_single_lookups_find() {
             toys.get(key).filter(|number| !number.is_multiple_of(5) || number.is_multiple_of(2))
         });
         assert_eq!(found, expected);
+    }
+}
+
+/// Sets of every size around that of the ring by which a query looks ahead: each member comes, as it was
+/// met, though some are replaced, removed or moved to another table while others wait in the ring.
+#[test]
+fn a_query_meets_all_members_and_then_stays_at_its_end() {
+    for size in (0..=100).chain([128, 129]) {
+        let toys = Toys::new(mix);
+        (0..size).for_each(|key| assert!(toys.put(key, value(key + 1, &["a"])).is_none()));
+        let guard = toys.store.pin();
+        let mut members = toys.store.members(Dim::FIRST, "a", &guard);
+        let mut met = Vec::new();
+        let mut removed = Vec::new();
+        while let Some(toy) = members.next_element() {
+            let found = members.met().expect("the last one");
+            assert!(std::ptr::eq(found.entry(), toy));
+            let key = *toy.0.key();
+            met.push(key);
+            match (key % 7, (key + 40) % size) {
+                (0, other) if !met.contains(&other) && !removed.contains(&other) => {
+                    toys.remove(other);
+                    removed.push(other);
+                }
+                (1, other) if !removed.contains(&other) => {
+                    toys.put(other, value(1000 + other, &["a"]));
+                }
+                (2, _) if key < 40 => toys.store.reserve(toys.store.capacity() + 1),
+                _ => {}
+            }
+        }
+        for _ in 0..3 {
+            assert!(members.next_element().is_none());
+        }
+        met.extend(removed);
+        met.sort_unstable();
+        assert_eq!(met, (0..size).collect::<Vec<_>>(), "{size} members");
     }
 }
 

@@ -16,7 +16,8 @@
 //!
 //! The fingerprint lives in the word, so that one compare-and-swap decides about the element and
 //! its fingerprint together. SPECIAL says of the element itself, for ever, that it is not live or has a
-//! deadline: of any other a lookup reads nothing but the key. Pointers keep their provenance: bits are set with `map_addr`.
+//! deadline (I16): of any other a lookup reads nothing but the key. Pointers keep their provenance:
+//! bits are set with `map_addr`.
 
 use std::fmt;
 use std::ptr;
@@ -511,8 +512,8 @@ mod tests {
             assert_eq!(word.sought(fingerprint), Some(element));
             assert_eq!(word.plain(fingerprint), Some(element));
             assert_eq!(word.frozen().sought(fingerprint), Some(element));
-            for unclear in [word.frozen(), word.pending(), special, special.frozen()] {
-                assert_eq!(unclear.plain(fingerprint), None);
+            for flagged in [word.frozen(), word.pending(), special, special.frozen()] {
+                assert_eq!(flagged.plain(fingerprint), None);
             }
             let other = Fingerprint::of(!hash, 20);
             assert_eq!((word.sought(other), word.plain(other)), (None, None));

@@ -570,6 +570,108 @@ fn a_refreshed_pin_lets_go() {
     }
 }
 
+/// Destroyed after its thread can no longer tell whether it is pinned.
+struct Late(&'static Registry<u32, u32>);
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        let mut pinned = self.0.pin();
+        for round in 0..3 {
+            pinned.insert("late", Child::new(round).on("here", 1));
+            pinned.refresh();
+        }
+    }
+}
+
+#[test]
+fn a_pin_is_refreshed_while_its_thread_ends() {
+    thread_local! {
+        static LATE: std::cell::RefCell<Option<Late>> = const { std::cell::RefCell::new(None) };
+    }
+    let registry: &'static Registry<u32, u32> = Box::leak(Box::new(Registry::new("here")));
+    // Locals are destroyed in the reverse order of their making.
+    let run = move || {
+        LATE.with_borrow_mut(|late| *late = Some(Late(registry)));
+        drop(registry.pin());
+    };
+    std::thread::spawn(run).join().expect("ends in peace");
+    assert_eq!(registry.lookup("late").map(|entry| *entry.spec()), Some(2));
+}
+
+/// A specification whose destructor panics once it is told to.
+struct Bomb(Arc<AtomicUsize>);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert_ne!(self.0.swap(0, SeqCst), 1, "told to");
+    }
+}
+
+#[test]
+fn a_destructor_that_panics_in_a_refresh_leaves_the_pin_as_it_was() {
+    let registry: Registry<Bomb, u32> = Registry::new("here");
+    let armed = Arc::new(AtomicUsize::new(0));
+    let mut pinned = registry.pin();
+    let child = || Child::new(Bomb(Arc::clone(&armed))).on("here", 1);
+    let mut write = || {
+        pinned.insert("id", child());
+        catch_unwind(AssertUnwindSafe(|| pinned.refresh())).is_err()
+    };
+    armed.store(1, SeqCst);
+    let end = Instant::now() + Duration::from_secs(60);
+    // Other tests of this process pin the same collector now and then.
+    while !write() {
+        assert!(Instant::now() < end, "nothing is dropped");
+    }
+    // It protects what it shows.
+    let entry = pinned.lookup("id").expect("just inserted");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            registry.delete("id");
+            registry.collect();
+        });
+    });
+    assert_eq!((entry.id().as_str(), entry.pid()), ("id", Some(&1)));
+}
+
+/// What a lookup may take without a look at the clock is told by the word that leads there: each kind of
+/// entry becomes each other one, and what each read shows is right before and after the deadlines.
+#[test]
+fn kinds_of_entries_change_while_the_table_grows() {
+    let (registry, time) = timed();
+    for round in 0..6 {
+        let ids: Vec<String> = (0..(round + 1) * 700).map(|i| format!("id-{i}")).collect();
+        for (at, id) in ids.iter().enumerate() {
+            let child = match (at + round) % 3 {
+                0 => child(1),
+                1 => child(1).ttl(TTL),
+                _ => Child::new("empty"),
+            };
+            registry.insert(id, child.tag("all"));
+        }
+        for shown in [[true, true, false], [true, false, false]] {
+            let shown = |at: usize| shown[(at + round) % 3];
+            let pinned = registry.pin();
+            let expected: HashSet<&str> =
+                ids.iter().enumerate().filter(|(at, _)| shown(*at)).map(|(_, id)| &**id).collect();
+            for (at, id) in ids.iter().enumerate() {
+                assert_eq!(registry.lookup(id).is_some(), shown(at), "{id} in round {round}");
+                assert_eq!(pinned.lookup(id).is_some(), shown(at), "{id} in round {round}");
+                let there = shown(at) || (at + round) % 3 == 2;
+                assert_eq!(pinned.entry_exists(id), there, "{id} in round {round}");
+            }
+            let many = pinned.get_many_iter(&ids).flatten().map(|entry| &**entry.id());
+            assert_eq!(many.collect::<HashSet<&str>>(), expected);
+            let tagged = pinned.match_tag("all").map(|entry| &**entry.id());
+            assert_eq!(tagged.collect::<HashSet<&str>>(), expected);
+            let all = pinned.iter().map(|entry| &**entry.id());
+            assert_eq!(all.collect::<HashSet<&str>>(), expected);
+            drop(pinned);
+            time.advance(TTL);
+        }
+    }
+}
+
 #[test]
 fn extends_by_reference_and_by_value() {
     let (mut registry, _) = timed();

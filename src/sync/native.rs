@@ -90,7 +90,14 @@ impl Guard {
 
     /// Runs `f` without this pin, and pins anew, whatever `f` does. `&mut` as for `repin`.
     pub(crate) fn unpinned(&mut self, f: impl FnOnce()) {
-        self.0.repin_after(f);
+        if HANDLE.try_with(|_| ()).is_ok() {
+            self.0.repin_after(f);
+        } else {
+            // While the thread's locals are being destroyed `is_pinned` says yes in any case; and
+            // crossbeam wants the guard of a handle that is still there.
+            self.0.repin();
+            f();
+        }
     }
 
     /// Raises `flag` once every pin held now has been given up.

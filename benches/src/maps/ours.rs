@@ -13,10 +13,10 @@ const NODE: Node = Node::from_static("node-a");
 /// on the local node.
 ///
 /// It does more than its peers. Lookups show only children that are bound and have not expired, so
-/// each one looks at the bindings and the deadline; and each insertion and removal keeps an index
-/// of the children on that node as well. The first word of the payload is the specification, and it
+/// each one asks for that; and each insertion and removal keeps an index of the children on that
+/// node as well. The first word of the payload is the specification, and it
 /// is the pid. The rest of the payload is left out: an entry has all of it that a child has
-/// (bindings, tags, deadline, version, its places in the indexes), 232 bytes with a string as the
+/// (bindings, tags, deadline, version, its places in the indexes), 208 bytes with a string as the
 /// key, where a peer's key and payload have 120.
 #[derive(Debug)]
 pub struct Bound<K: Key>(Registry<u64, u64, (), K>);

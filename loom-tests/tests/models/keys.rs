@@ -327,16 +327,26 @@ pub fn lookup_batch_overflow() {
 
 /// An entry whose deadline is put off before the clock gets there never reads as expired.
 pub fn deadline_put_off() {
+    replaced_in_time(LEASE + 3);
+}
+
+/// Nor does one that becomes permanent: its word is another kind of word then.
+pub fn deadline_taken_away() {
+    replaced_in_time(3);
+}
+
+fn replaced_in_time(number: u64) {
     let clock = std::sync::Arc::new(AtomicU64::new(LEASE));
     let toys = std::sync::Arc::new(one_bucket(&[(A, LEASE + 1)]));
     let reader = {
         let (toys, clock) = (toys.clone(), clock.clone());
         crate::checker::thread::spawn(move || toys.get_unexpired(A, || clock.fetch_add(0, SeqCst)))
     };
-    toys.replace(A, LEASE + 3, &[]);
+    toys.replace(A, number, &[]);
     clock.fetch_add(2, SeqCst);
     let found = reader.join().expect("no panic");
-    assert!(found.is_some(), "a miss of a key that is live throughout");
+    let seen = [Some(LEASE + 1), Some(number)].contains(&found);
+    assert!(seen, "a miss of a key that is live throughout: {found:?}");
     end(std::sync::Arc::try_unwrap(toys).expect("the thread has ended"));
 }
 

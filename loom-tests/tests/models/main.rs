@@ -88,6 +88,7 @@ const MODELS: &[Model] = &[
     model("lookup_batch", keys::lookup_batch, 3, 3, 0),
     model("lookup_batch_overflow", keys::lookup_batch_overflow, 3, 3, 0),
     model("deadline_put_off", keys::deadline_put_off, 3, 3, 0),
+    model("deadline_taken_away", keys::deadline_taken_away, 3, 3, 0),
     model("insert_insert_insert_slots", keys::insert_insert_insert_slots, 1, 2, 0),
     model("grow_insert_insert", growth::grow_insert_insert, 1, 2, 0),
     model("rebuild_insert_insert", growth::rebuild_insert_insert, 2, 3, 0),
