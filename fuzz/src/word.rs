@@ -127,7 +127,7 @@ pub fn run(input: &Input) {
     let plain = Plain { content: Content::Uninit, frozen: false };
     let mut run = Run {
         fingerprints,
-        elements: input.addresses.map(|a| ptr::without_provenance_mut(place(a, 8))),
+        elements: input.addresses.map(|a| ptr::without_provenance_mut(place(a, 16))),
         buckets: input.addresses.map(|a| ptr::without_provenance_mut(place(a, 64))),
         slot: Slot::new(Word::UNINIT),
         plain,
@@ -144,13 +144,19 @@ pub fn run(input: &Input) {
     }
 }
 
+/// What an element says of itself, which never changes: here by where it lies.
+fn is_special(element: *mut Element) -> bool {
+    element.addr() & 16 != 0
+}
+
 impl Run {
     fn expected(&self, at: u8) -> (Word<Element>, Plain) {
         self.seen[usize::from(at) % self.seen.len()]
     }
 
     fn committed(&self, which: usize) -> Word<Element> {
-        Word::committed(self.elements[which], self.fingerprints[which])
+        let element = self.elements[which];
+        Word::committed(element, self.fingerprints[which], is_special(element))
     }
 
     /// Whether that word is what the slot holds: then, and only then, a transition succeeds.
@@ -286,6 +292,7 @@ impl Run {
         assert!(word.frozen().is_frozen() && !word.without_frozen().is_frozen());
         if let Some(which) = element {
             assert_eq!(word.element(), self.elements[which], "element");
+            assert_eq!(word.is_special(), is_special(self.elements[which]), "special");
             assert!(word.fingerprint() == self.fingerprints[which], "fingerprint");
             assert!(word.without_pending().is_committed() && word.pending().is_pending());
         }
