@@ -1,7 +1,7 @@
 //! How it works: words and states, invariants, orderings, linearization points.
 //!
 //! This page is for those who read the source before they trust it. The source cites it: `I1` to
-//! `I15` are the invariants, `O1` to `O16` the orderings, `L1` to `L9` the linearization points.
+//! `I16` are the invariants, `O1` to `O16` the orderings, `L1` to `L9` the linearization points.
 //!
 //! # 1. Shape
 //!
@@ -72,9 +72,10 @@
 //!
 //! Nearly all lookups are settled by a part of that which is straight code: the first slot of the first
 //! bucket that looks right holds a committed entry, and its id is the one; or no slot looks right and the
-//! chain ends there. All else starts over in full. Of an entry that its word says is not special, nothing
-//! but the id is read. What counts there is how few steps wait for a line of memory: each takes a place in
-//! the processor's window until the line is there, and so keeps the next lookup out.
+//! chain ends there. An entry whose word says that it is special, or that it is frozen, is judged out of
+//! line, where it was seen; all else starts over in full. Of an entry that its word says is not special,
+//! nothing but the id is read. What counts there is how few steps wait for a line of memory: each takes a
+//! place in the processor's window until the line is there, and so keeps the next lookup out.
 //!
 //! The slots of a bucket are compared by one look at all of them, then each that it promises is
 //! loaded. On x86-64 that look is a vector compare in assembly, to which the above applies as to
@@ -272,11 +273,12 @@
 //! # 8. Expiry
 //!
 //! An operation that begins after an entry's deadline sees it absent, swept or not. The clock is read
-//! only for entries that have one, which their words tell (I16). A reader that finds a passed deadline loads the slot again **after** it has read the clock: unchanged → absent;
-//! changed → it starts over. Of a frozen word, unchanged means also that its chain is not MIGRATED
-//! yet: until then no writer works in the successor. Writers read the clock last before their
-//! compare-and-swap, and one that would answer "absent" because of a passed deadline removes the
-//! entry by compare-and-swap, which fails if somebody has renewed it in time.
+//! only for entries that have one, which their words tell (I16). A reader that finds a passed deadline
+//! loads the slot again **after** it has read the clock: unchanged → absent; changed → it starts over.
+//! Of a frozen word, unchanged means also that its chain is not MIGRATED yet: until then no writer
+//! works in the successor. Writers read the clock last before their compare-and-swap, and one that
+//! would answer "absent" because of a passed deadline removes the entry by compare-and-swap, which
+//! fails if somebody has renewed it in time.
 //!
 //! The deadline index (scc's `TreeIndex`, on no hot path: only entries with a deadline touch it) may
 //! name deadlines that have been moved later since; the sweep files those again when they come up.

@@ -126,15 +126,8 @@ impl<'g, S, P, M, K> View<'g, S, P, M, K> {
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let found = self.store.find_whole(hash, |key| id.equivalent(key), self.guard)?;
         let judge = |found: &Found<'g, _>| judge(found, self.clock, any);
-        match judge(&found) {
-            Verdict::Take => Some(found.entry()),
-            Verdict::Absent => None,
-            Verdict::Again => {
-                self.store.look_closely(hash, |key| id.equivalent(key), judge, self.guard)
-            }
-        }
+        self.store.look_up_whole(hash, |key| id.equivalent(key), judge, self.guard)
     }
 
     /// The entries of several ids; the misses of the cache overlap.
@@ -314,7 +307,7 @@ impl<'g, S, P, M, K> Scan<'g, S, P, M, K> {
         K: Eq,
     {
         let Some(Source::Members(members)) = &mut self.source else {
-            return self.next_closely(wanted, carries);
+            return self.next_closely(None, wanted, carries);
         };
         let entry = loop {
             let entry = members.next_element()?;
@@ -326,43 +319,28 @@ impl<'g, S, P, M, K> Scan<'g, S, P, M, K> {
         if !entry.block().is_timed() && self.ahead.is_empty() {
             Some(entry)
         } else {
-            self.next_after(wanted, carries)
+            let met = members.met();
+            self.next_closely(met, wanted, carries)
         }
     }
 
-    /// The member that was just met, if it is one, or the next entry.
-    #[inline(never)]
-    fn next_after(
-        &mut self,
-        wanted: impl Fn(&Entry<S, P, M, K>) -> bool,
-        carries: impl Fn(&Entry<S, P, M, K>) -> bool,
-    ) -> Option<&'g Entry<S, P, M, K>>
-    where
-        K: Eq,
-    {
-        if let Some(Source::Members(members)) = &self.source
-            && let Some(found) = members.met()
-            && let Some(Met::Current(entry)) = self.judge(&found, &wanted, &carries)
-        {
-            return Some(entry);
-        }
-        self.next_closely(wanted, carries)
-    }
-
-    /// The same, one by one.
+    /// The member that was just met, if there is one and it has not expired, or the next entry, one by one.
     #[inline(never)]
     fn next_closely(
         &mut self,
+        member: Option<Found<'g, Entry<S, P, M, K>>>,
         wanted: impl Fn(&Entry<S, P, M, K>) -> bool,
         carries: impl Fn(&Entry<S, P, M, K>) -> bool,
     ) -> Option<&'g Entry<S, P, M, K>>
     where
         K: Eq,
     {
+        let mut met = member.and_then(|found| self.judge(&found, &wanted, &carries));
         loop {
-            if let Met::Current(entry) = self.next_met(&wanted, &carries)? {
+            if let Some(Met::Current(entry)) = met {
                 return Some(entry);
             }
+            met = Some(self.next_met(&wanted, &carries)?);
         }
     }
 

@@ -330,7 +330,7 @@ fn safety_comments(lines: &[&str]) -> Vec<Range<usize>> {
     starts.map(|at| at..at + lines[at..].iter().take_while(is_comment).count()).collect()
 }
 
-/// Where unsafe blocks rest on no invariant, and what they say.
+/// The only unsafe block that rests on no invariant.
 const RESTS_ON_NONE: (&str, &str) = ("src/raw/prefetch.rs", "rests on no invariant");
 
 /// The `SAFETY` comments of a file that cite no invariant that there is.

@@ -87,10 +87,7 @@ impl<E> Bucket<E> {
 mod tests {
     use super::*;
     use crate::raw::table::SLOTS;
-    use crate::raw::word::{Link, Word};
-
-    #[repr(align(16))]
-    struct Aligned(#[expect(dead_code, reason = "only where it lies matters")] u64);
+    use crate::raw::word::{Aligned, Link, Word};
 
     #[test]
     fn as_one_slot_after_the_other() {

@@ -1,9 +1,11 @@
 //! The unsafe core: it knows keys, values and names, and nothing of registries.
 //!
 //! ```text
+//!   ┌────► query ─────────────────────┐
+//!   │        │                        ▼
 //! store ─► operation ─► directory ─► members ─► chunks ─► chunk
-//!   │          │            │
-//!   ├──────────┴────────────┴─► primary (lanes, insert, resolve, migrate, walk, batch) ─► table ─► word
+//!   │        │            │
+//!   ├────────┴────────────┴─► primary (lanes, insert, resolve, migrate, walk, batch) ─► table ─► word
 //!   └─► limbo ─► shelf ─► block
 //! ```
 //!

@@ -218,7 +218,8 @@ impl Toys {
     #[must_use]
     pub fn own(&self, key: Key) -> Option<Owned> {
         let guard = self.store.pin();
-        let found = self.store.find(key.hash, |k| *k == key, &guard)?;
+        let found =
+            self.store.primary.find(key.hash, |thing| *thing.block().key() == key, &guard)?;
         Some(Owned(found.entry().0.share()))
     }
 

@@ -72,31 +72,6 @@ impl<E: Element> Store<E> {
         prefetch(self.primary.guess(hash));
     }
 
-    /// The current element with a key that `eq` takes. Linearization: L1.
-    #[inline]
-    pub(crate) fn find<'g>(
-        &'g self,
-        hash: u64,
-        mut eq: impl FnMut(&E::Key) -> bool,
-        guard: &'g Guard,
-    ) -> Option<Found<'g, E>> {
-        self.primary.find(hash, move |element| eq(element.block().key()), guard)
-    }
-
-    /// The same, for who is going to read all of it.
-    pub(crate) fn find_whole<'g>(
-        &'g self,
-        hash: u64,
-        mut eq: impl FnMut(&E::Key) -> bool,
-        guard: &'g Guard,
-    ) -> Option<Found<'g, E>> {
-        let accept = move |element: &E| {
-            prefetch_rest(element);
-            eq(element.block().key())
-        };
-        self.primary.find(hash, accept, guard)
-    }
-
     /// `N` times [`look_up`](Self::look_up), with cache misses that overlap, of the hashes and keys that
     /// `hash` and `eq` know by their number. Linearization: L1, each by itself.
     #[inline(always)]
@@ -142,32 +117,57 @@ impl<E: Element> Store<E> {
         found: Found<'g, E>,
         hash: u64,
         mut eq: impl FnMut(&E::Key) -> bool,
-        mut judge: impl FnMut(&Found<'g, E>) -> Verdict,
+        judge: impl FnMut(&Found<'g, E>) -> Verdict,
         guard: &'g Guard,
     ) -> Option<&'g E> {
-        if eq(found.entry().block().key()) {
-            match judge(&found) {
-                Verdict::Take => return Some(found.entry()),
-                Verdict::Absent => return None,
-                Verdict::Again => {}
-            }
-        }
-        self.look_closely(hash, eq, judge, guard)
+        let met = eq(found.entry().block().key()).then_some(found);
+        self.settle(met, hash, move |element| eq(element.block().key()), judge, guard)
     }
 
-    /// The same in full, judging whatever is found, and once more for as long as that is replaced before it
-    /// is judged.
+    /// The same in full: `judge` says of whatever is found.
     #[cold]
     #[inline(never)]
     pub(crate) fn look_closely<'g>(
         &'g self,
         hash: u64,
         mut eq: impl FnMut(&E::Key) -> bool,
+        judge: impl FnMut(&Found<'g, E>) -> Verdict,
+        guard: &'g Guard,
+    ) -> Option<&'g E> {
+        self.settle(None, hash, move |element| eq(element.block().key()), judge, guard)
+    }
+
+    /// The same, for who is going to read all of the element.
+    pub(crate) fn look_up_whole<'g>(
+        &'g self,
+        hash: u64,
+        mut eq: impl FnMut(&E::Key) -> bool,
+        judge: impl FnMut(&Found<'g, E>) -> Verdict,
+        guard: &'g Guard,
+    ) -> Option<&'g E> {
+        let accept = move |element: &E| {
+            prefetch_rest(element);
+            eq(element.block().key())
+        };
+        self.settle(None, hash, accept, judge, guard)
+    }
+
+    /// Judges what has been met, if anything, or else what is found, and once more for as long as that is
+    /// replaced before it is judged.
+    #[inline(always)]
+    fn settle<'g>(
+        &'g self,
+        mut met: Option<Found<'g, E>>,
+        hash: u64,
+        mut accept: impl FnMut(&E) -> bool,
         mut judge: impl FnMut(&Found<'g, E>) -> Verdict,
         guard: &'g Guard,
     ) -> Option<&'g E> {
         loop {
-            let found = self.find(hash, &mut eq, guard)?;
+            let found = match met.take() {
+                Some(found) => found,
+                None => self.primary.find(hash, &mut accept, guard)?,
+            };
             match judge(&found) {
                 Verdict::Take => return Some(found.entry()),
                 Verdict::Absent => return None,

@@ -303,7 +303,8 @@ fn every_value_is_dropped_exactly_once() {
         }
         assert_eq!(alive.load(Ordering::Relaxed), 250, "the rest is freed without a drop");
         let guard = toys.store.pin();
-        let found = toys.store.find(mix(300), |k| *k == 300, &guard).unwrap();
+        let found =
+            toys.store.primary.find(mix(300), |toy| *toy.block().key() == 300, &guard).unwrap();
         kept = found.entry().0.share();
     }
     assert_eq!(alive.load(Ordering::Relaxed), 1, "what is owned outlives the store");

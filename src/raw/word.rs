@@ -486,15 +486,20 @@ impl<E> Overflow<E> {
     }
 }
 
+/// What a word may lead to, in tests.
+#[cfg(test)]
+#[derive(Debug)]
+#[repr(align(16))]
+pub(super) struct Aligned(
+    #[expect(dead_code, reason = "only where it lies matters")] pub(super) u64,
+);
+
+#[cfg(test)]
+const _: () = assert!(align_of::<Aligned>() == ELEMENT_ALIGN);
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[derive(Debug)]
-    #[repr(align(16))]
-    struct Aligned(#[expect(dead_code, reason = "only where it lies matters")] u64);
-
-    const _: () = assert!(align_of::<Aligned>() == ELEMENT_ALIGN);
 
     #[test]
     fn states_and_fingerprints_round_trip() {
