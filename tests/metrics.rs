@@ -117,8 +117,8 @@ fn a_resize_is_seen_from_its_beginning_to_its_end() {
     let grown = registry.metrics();
     assert_eq!((grown.buckets, grown.resizing_to), (2 * first.buckets, None));
     assert!(during > 1, "piece by piece");
-    // More than an eighth of the buckets made it grow.
-    assert!(most_overflow > first.buckets / 8, "{most_overflow}");
+    // More than a sixth of the buckets made it grow.
+    assert!(most_overflow > first.buckets / 6, "{most_overflow}");
 
     registry.clear_all();
     registry.shrink_to_fit();

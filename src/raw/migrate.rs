@@ -259,9 +259,11 @@ impl<E: Element> Index<E> {
     }
 
     /// Starts a successor if the table is the root and crowded: overflow buckets in use for more
-    /// than an eighth of the buckets.
+    /// than a sixth of the buckets. Later saves memory (of each entry at the worst size, while the new table
+    /// stands beside the old one, 46 bytes with an eighth, 43 with a sixth, 41 with a fifth), and has more
+    /// lookups go beyond the first bucket.
     pub(super) fn grow_if_crowded(&self, table: Table<'_, E>) {
-        if table.overflowed() <= table.buckets() / 8 || table.next().is_some() {
+        if table.overflowed() <= table.buckets() / 6 || table.next().is_some() {
             return;
         }
         let buckets = table.buckets();
