@@ -1,7 +1,7 @@
 //! How it works: words and states, invariants, orderings, linearization points.
 //!
 //! This page is for those who read the source before they trust it. The source cites it: `I1` to
-//! `I16` are the invariants, `O1` to `O16` the orderings, `L1` to `L9` the linearization points.
+//! `I17` are the invariants, `O1` to `O17` the orderings, `L1` to `L9` the linearization points.
 //!
 //! # 1. Shape
 //!
@@ -28,8 +28,9 @@
 //! A table is a power of two of buckets. A bucket is one cache line: seven slot words and an
 //! overflow word that leads to the next bucket of the chain. A slot word holds the address of an
 //! entry, fifteen bits of its hash, its state, and whether the entry is a *special* one: empty, or
-//! with a deadline. The root word packs the table's address and size. A lookup touches the root, a
-//! bucket, an entry; and of an entry that is not special, nothing but the id.
+//! with a deadline. The overflow word of the first bucket holds a *filter* beside the address: sixteen
+//! bits, of which four bits of a key's hash name one. The root word packs the table's address and size. A
+//! lookup touches the root, a bucket, an entry; and of an entry that is not special, nothing but the id.
 //!
 //! A table is one allocation of zeros, which are fresh buckets, so that nothing has to be written
 //! before it can be used. With the feature `huge-pages` a big one may begin at a multiple of 2 MiB and
@@ -72,10 +73,16 @@
 //!
 //! Nearly all lookups are settled by a part of that which is straight code: the first slot of the first
 //! bucket that looks right holds a committed entry, and its id is the one; or no slot looks right and the
-//! chain ends there. An entry whose word says that it is special, or that it is frozen, is judged out of
-//! line, where it was seen; all else starts over in full. Of an entry that its word says is not special,
-//! nothing but the id is read. What counts there is how few steps wait for a line of memory: each takes a
-//! place in the processor's window until the line is there, and so keeps the next lookup out.
+//! key's bit is not in the filter. An entry whose word says that it is special, or that it is frozen, is
+//! judged out of line, where it was seen; all else starts over in full. Of an entry that its word says is
+//! not special, nothing but the id is read. What counts there is how few steps wait for a line of memory:
+//! each takes a place in the processor's window until the line is there, and so keeps the next lookup out.
+//!
+//! **The filter** is that of the overflow word as it was read at the beginning. The bit is set before an
+//! entry is published in an overflow bucket, and stays (I17). So a key without it was in none when the
+//! overflow word was read; and if it was in the first bucket then, it has left by removal, which is a
+//! moment of the lookup. At four entries a bucket one miss in twenty-five meets a chain with overflow
+//! buckets, which no branch predictor foresees; of those, one in ten has to look into them.
 //!
 //! The slots of a bucket are compared by one look at all of them, then each that it promises is
 //! loaded. On x86-64 that look is a vector compare in assembly, to which the above applies as to
@@ -88,7 +95,9 @@
 //! 2. Scan the chain. The key is there → refused. It or an overflow word is frozen → step 1. (That
 //!    another slot is frozen need not be seen: the word that step 3 exchanges is not frozen then, so
 //!    the migration has yet to come by it, and takes along what step 3 has put there.)
-//! 3. Publish the entry as PENDING in a vacant slot, or in a bucket linked to the end of the chain.
+//! 3. Publish the entry as PENDING in a vacant slot, or in a bucket linked to the end of the chain. If
+//!    that is not the first bucket: before it, see to it that the key's bit is in the filter, by a
+//!    compare-and-swap from the overflow word that step 2 has read there. If it fails → step 1.
 //! 4. One pass of sequentially consistent loads over all slots of the chain, for a *target*, at
 //!    first one's own word. Of the same key: COMMITTED → kill the target. PENDING at a higher
 //!    position → kill it. PENDING at a lower position → it becomes the target; begin again.
@@ -129,9 +138,9 @@
 //! 2. Another chain of the group is MIGRATED → the targets are complete; say so of one's own.
 //! 3. For each source, in fixed order, down its chain: freeze each slot, then the overflow word.
 //!    Collect the committed words.
-//! 4. Fill the targets by compare-and-swap from UNINIT, slot by slot, the overflow word last. What
-//!    goes where depends on the collected list alone, so all helpers write the same, and a slot that
-//!    gets nothing is written by none of them, however late.
+//! 4. Fill the targets by compare-and-swap from UNINIT, slot by slot, the overflow word last, with a
+//!    filter of what goes beyond the first bucket. What goes where depends on the collected list alone, so
+//!    all helpers write the same, and a slot that gets nothing is written by none of them, however late.
 //! 5. Set MIGRATED on the sources, in order.
 //!
 //! A write that meets a successor migrates its own group or, if that is done, one chunk of others, at
@@ -234,6 +243,7 @@
 //! | I14 | What is allocated has one layout from then until it is freed, in which zeros are fresh buckets. An index into it is masked or checked against its size, or handed out for it. Segments are freed with the table or the array that they belong to, flags never. | `Table::layout`, `Chunk::layout`, `place` of an arena and of an array | `a_table_packs_into_a_word`, `overflow_buckets_have_places_of_their_own`, `every_index_has_a_place_of_its_own`; address sanitizer |
 //! | I15 | What is freed is freed by the pointer that it was allocated as, and with that layout. | `origin` of an element and of a table, `pages` of a table; tagging by `map_addr`; the number of a segment, the index in the head of a chunk | the address: `a_table_packs_into_a_word`, address sanitizer, memcheck; the size: `memory_comes_back`; the provenance: no test |
 //! | I16 | SPECIAL in a word says of its entry, which never changes, that it is empty or has a deadline. | `insert` and `replace` ask the entry when they make the word; commit, freeze and moves keep the bit | a debug assertion wherever an entry is found; `kinds_of_entries_change_while_the_table_grows` |
+//! | I17 | The filter in the overflow word of a chain's first bucket has the bit of every key with an element in an overflow bucket of the chain, from before the element is published there; bits stay for as long as the table does. | `insert` announces the key first, by a compare-and-swap that a frozen word refuses; `fill` computes the filter with the rest; a replace stays in its slot | `LateFilter`: `lookup_overflow`; `EmptyFilter`: `halve_lookup_overflow` |
 //!
 //! # 6. Orderings
 //!
@@ -242,7 +252,7 @@
 //! | O1 | slot, overflow | publish, link / load | AcqRel / Acquire | carries the entry's fields, the bucket's words |
 //! | O2 | slot, overflow | publish, link / loads of a pass (a model: the fence before it) | SeqCst | the same of every rival: store buffering |
 //! | O3 | slot | commit, kill, replace, remove / load | AcqRel / Acquire | release sequences carry the entry |
-//! | O4 | slot, overflow | freeze | AcqRel | one word decides against publish, commit, link |
+//! | O4 | slot, overflow | freeze | AcqRel | one word decides against publish, commit, link, announce |
 //! | O5 | target words | fill / load | AcqRel / Acquire | a reader acquires the word itself |
 //! | O6 | overflow | MIGRATED / first load of a reader; chunk bits, count of chunks | AcqRel / Acquire | completes the fill; keeps the slot loads after it |
 //! | O7 | root, next, arena | CAS / load | AcqRel / Acquire | the table's header; the root is loaded after the pin |
@@ -255,6 +265,7 @@
 //! | O14 | batch flag | raise / poll | Release / Acquire | pinned reads before the free |
 //! | O15 | shelf | put / take | Release / Acquire | its contents |
 //! | O16 | note of a resize (feature `tracing`) | note / take | Release / Acquire | the note, and those before it |
+//! | O17 | overflow | announce / first load of a reader | AcqRel / Acquire | comes before the commit: a load after it sees the bit |
 //!
 //! # 7. Linearization points
 //!

@@ -116,6 +116,8 @@ fn all_kinds_of_operations() {
         ("a.", &["upsert a, lookup a", "remove a, insert a", "replace a, lookup a"]),
         ("ab", &["upsert a", "remove a", "insert c, lookup b"]),
         ("bc/a.", &["lookup a, lookup c", "upsert a, remove c", "remove a"]),
+        ("bc", &["insert a", "insert a, lookup a", "lookup a"]),
+        ("ba", &["lookup a, lookup a", "remove a, insert a", "insert c"]),
     ]);
     if is_long() {
         all_hold(&[
@@ -130,6 +132,7 @@ fn a_writer_and_a_reader_while_the_table_grows() {
     all_hold_growing(&[
         ("a.", &["lookup a, lookup a", "upsert a", "grow"]),
         ("..", &["lookup a, lookup a", "insert a", "grow"]),
+        ("bc", &["lookup a, lookup a", "insert a", "grow"]),
     ]);
     if is_long() {
         all_hold_growing(&[

@@ -14,9 +14,20 @@ use crate::sync::{Mutant, Step, failpoint, mutant};
 /// What an insert's scan of a chain found.
 enum Scan<'g, E> {
     Present,
-    Frozen,
-    Vacant { slot: &'g Slot<E>, word: Word<E>, position: usize },
-    Full { last: &'g Bucket<E>, link: Link<E>, position: usize },
+    /// A word is frozen, or has changed: the scan has to begin again.
+    Again,
+    /// If it is beyond the first bucket, the filter lets the key pass.
+    Vacant {
+        slot: &'g Slot<E>,
+        word: Word<E>,
+        position: usize,
+    },
+    /// The filter lets the key pass.
+    Full {
+        last: &'g Bucket<E>,
+        link: Link<E>,
+        position: usize,
+    },
 }
 
 impl<E: Element> Bucket<E> {
@@ -88,7 +99,7 @@ impl<E: Element> Index<E> {
             let published = match self.scan(table, hash, mine.element()) {
                 Scan::Present => return Err(mine.take_back()),
                 // Frozen words are acquired from one who has read `next`: the loop goes there.
-                Scan::Frozen => continue,
+                Scan::Again => continue,
                 Scan::Vacant { slot, word, position } => {
                     if !slot.publish(word, pending) {
                         continue;
@@ -120,6 +131,10 @@ impl<E: Element> Index<E> {
                     failpoint(Step::Committed);
                     self.count.add(1);
                     if published.position >= SLOTS {
+                        if mutant(Mutant::LateFilter) {
+                            let overflow = &table.chain(hash).overflow;
+                            overflow.announce(overflow.load(), table.fingerprint(hash));
+                        }
                         self.grow_if_crowded(table);
                     }
                     // SAFETY: published in this index under the context's guard (I8).
@@ -141,35 +156,58 @@ impl<E: Element> Index<E> {
         }
     }
 
-    /// Step 2: the whole chain, for the key and for a place.
+    /// Tells readers, by the link of the first bucket, that something of a hash is going to be beyond it.
+    /// That link as it is then, unless it has changed since `first`.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn announce(table: Table<'_, E>, hash: u64, first: Link<E>) -> Option<Link<E>> {
+        if mutant(Mutant::LateFilter) {
+            return Some(first);
+        }
+        table.chain(hash).overflow.announce(first, table.fingerprint(hash))
+    }
+
+    /// Step 2: the whole chain, for the key and for a place. The beginning of step 3, if that place is beyond
+    /// the first bucket.
     fn scan<'g>(&self, table: Table<'g, E>, hash: u64, mine: &E) -> Scan<'g, E>
     where
         E::Key: Eq,
     {
         let fingerprint = table.fingerprint(hash);
         let mut bucket = table.chain(hash);
-        let mut first = 0;
+        let first = bucket.overflow.load();
+        let mut link = first;
+        let mut start = 0;
         let mut vacant = None;
         loop {
-            let link = bucket.overflow.load();
             if link.is_frozen() || link.is_migrated() {
-                return Scan::Frozen;
+                return Scan::Again;
             }
             match bucket.same_key(fingerprint, mine) {
-                Some(word) if word.is_frozen() => return Scan::Frozen,
+                Some(word) if word.is_frozen() => return Scan::Again,
                 Some(_) => return Scan::Present,
                 None => {}
             }
             if vacant.is_none() {
-                vacant = bucket.vacancy(fingerprint).map(|(slot, word, i)| (slot, word, first + i));
+                vacant = bucket.vacancy(fingerprint).map(|(slot, word, i)| (slot, word, start + i));
             }
-            first += SLOTS;
+            start += SLOTS;
             match (table.follow(link), vacant) {
-                (Some(next), _) => bucket = next,
+                (Some(next), _) => (bucket, link) = (next, next.overflow.load()),
                 (None, Some((slot, word, position))) => {
+                    if position >= SLOTS && Self::announce(table, hash, first).is_none() {
+                        return Scan::Again;
+                    }
                     return Scan::Vacant { slot, word, position };
                 }
-                (None, None) => return Scan::Full { last: bucket, link, position: first },
+                (None, None) => {
+                    let Some(first) = Self::announce(table, hash, first) else {
+                        return Scan::Again;
+                    };
+                    // The first bucket may be the last, too.
+                    let link = if start == SLOTS { first } else { link };
+                    return Scan::Full { last: bucket, link, position: start };
+                }
             }
         }
     }

@@ -240,6 +240,9 @@ impl<E: Element> Index<E> {
             unsafe { bucket.write(Bucket::filled(all, link)) };
             link = Link::to(bucket.as_ptr());
         }
+        if !mutant(Mutant::EmptyFilter) {
+            link = surplus.iter().fold(link, |link, word| link.announcing(word.fingerprint()));
+        }
         failpoint(Step::SlotsFilled);
         target.overflow.fill(link);
     }

@@ -267,9 +267,9 @@ impl<E: Element> Index<E> {
     }
 
     /// As much of `find` as settles nearly every lookup: the first slot that looks right, or that none does
-    /// and the chain ends there. It becomes part of its callers, as straight code that keeps little in
-    /// registers and has little wait for the element: while lookups wait for memory, their time is that
-    /// which the processor takes to get to the next one.
+    /// and nothing like it is beyond the first bucket. It becomes part of its callers, as straight code that
+    /// keeps little in registers and has little wait for the element: while lookups wait for memory, their
+    /// time is that which the processor takes to get to the next one.
     ///
     /// Linearization: as `find` (L1).
     #[inline(always)]
@@ -288,7 +288,8 @@ impl<E: Element> Index<E> {
         let fingerprint = table.fingerprint(hash);
         let promising = head.matching(fingerprint);
         if promising == 0 {
-            return if link.is_last() { Glance::Absent } else { Glance::Unclear };
+            // Without a bit in the filter an overflow bucket has nothing of that fingerprint (I17).
+            return if link.leads_to(fingerprint) { Glance::Unclear } else { Glance::Absent };
         }
         let slot = &head.slots[promising.trailing_zeros() as usize];
         let word = slot.load();

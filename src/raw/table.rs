@@ -377,6 +377,7 @@ fn new_segment<E>(segment: usize) -> *mut Bucket<E> {
     let (origin, start) = zeroed(segment_layout::<E>(segment));
     let before = start.addr().get() - origin.addr().get();
     let start = start.cast::<Bucket<E>>().as_ptr();
+    Link::check_address(start.wrapping_add(segment_len(segment)));
     if MODEL {
         for i in 0..segment_len(segment) {
             // SAFETY: within the segment just allocated, ours alone (I13, I14).

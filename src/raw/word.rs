@@ -7,11 +7,11 @@
 //!               └────────────┴────────────────────────┴─────────┴───────┴─────────┴────────┘
 //!                bit 63 is set on every element; an all-zero word is UNINIT
 //!
-//! overflow word  63                                6    2          1        0
-//!               ┌───────────────────────────────────┬──────────┬────────┬────────┐
-//!               │ address of the next bucket        │ MIGRATED │ FROZEN │ OVINIT │
-//!               └───────────────────────────────────┴──────────┴────────┴────────┘
-//!                MIGRATED only on the first bucket of a chain; all-zero is not filled yet
+//! overflow word  63        48 47                      6    2          1        0
+//!               ┌────────────┬────────────────────────┬──────────┬────────┬────────┐
+//!               │   filter   │ address of next bucket │ MIGRATED │ FROZEN │ OVINIT │
+//!               └────────────┴────────────────────────┴──────────┴────────┴────────┘
+//!                filter, MIGRATED only on the first bucket of a chain; all-zero is not filled yet
 //! ```
 //!
 //! The fingerprint lives in the word, so that one compare-and-swap decides about the element and
@@ -87,6 +87,14 @@ impl Fingerprint {
     #[inline(always)]
     pub(super) fn lane(self) -> usize {
         self.0
+    }
+
+    /// Its bit in the upper 32 bits of a word with a filter: one of the upper sixteen, for the top bit of a
+    /// fingerprint is set. The four bits of the hash that tell which are in no index of a table with such
+    /// fingerprints.
+    #[inline(always)]
+    fn filter_bit(self) -> usize {
+        1 << (self.0 >> (usize::BITS - 5))
     }
 
     /// Whether the fingerprints of two sizes of table are the same.
@@ -368,6 +376,9 @@ const OVINIT: usize = 1;
 const OVERFLOW_FROZEN: usize = 2;
 const MIGRATED: usize = 4;
 const OVERFLOW_FLAGS: usize = 63;
+/// The filter takes the place that fingerprints have in slot words; there is none without those.
+const FILTER_SHIFT: u32 = usize::BITS - 32;
+const NEXT: usize = !(FINGERPRINT_MASK | OVERFLOW_FLAGS);
 
 /// The value of an overflow word at one moment.
 pub(super) struct Link<E>(*mut Bucket<E>);
@@ -384,6 +395,14 @@ impl<E> Link<E> {
     /// The end of a chain, filled.
     pub(super) const END: Self = Link(ptr::without_provenance_mut(OVINIT));
 
+    /// Panics unless a bucket at this address fits into a word.
+    pub(super) fn check_address(bucket: *mut Bucket<E>) {
+        assert!(
+            bucket.addr() & !NEXT == 0,
+            "an allocation at {bucket:p} does not leave the bits free that an overflow word needs"
+        );
+    }
+
     /// A filled word that leads to `next`.
     pub(super) fn to(next: *mut Bucket<E>) -> Self {
         Link(next.map_addr(|a| a | OVINIT))
@@ -395,15 +414,27 @@ impl<E> Link<E> {
         Link(next.map_addr(|a| a | self.0.addr() | OVINIT))
     }
 
-    /// Whether the chain ends here.
+    /// The same word, of the first bucket of a chain, whose filter lets that fingerprint pass.
+    pub(super) fn announcing(self, fingerprint: Fingerprint) -> Self {
+        if FINGERPRINT_BITS == 0 {
+            return self;
+        }
+        Link(self.0.map_addr(|a| a | fingerprint.filter_bit() << FILTER_SHIFT))
+    }
+
+    /// Whether an element of that fingerprint may be beyond the first bucket of a chain, which had this link
+    /// (I17).
     #[inline(always)]
-    pub(super) fn is_last(self) -> bool {
-        self.next().is_null()
+    pub(super) fn leads_to(self, fingerprint: Fingerprint) -> bool {
+        if FINGERPRINT_BITS == 0 {
+            return !self.next().is_null();
+        }
+        self.0.addr() >> FILTER_SHIFT & fingerprint.filter_bit() != 0
     }
 
     #[inline(always)]
     pub(super) fn next(self) -> *mut Bucket<E> {
-        self.0.map_addr(|a| a & !OVERFLOW_FLAGS)
+        self.0.map_addr(|a| a & NEXT)
     }
 
     #[inline(always)]
@@ -419,7 +450,8 @@ impl<E> Link<E> {
 impl<E> fmt::Debug for Link<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let flags = self.0.addr() & OVERFLOW_FLAGS;
-        write!(f, "{:p} flags {flags:03b}", self.next())
+        let filter = (self.0.addr() & FINGERPRINT_MASK) >> FINGERPRINT_SHIFT;
+        write!(f, "{:p} filter {filter:016b} flags {flags:03b}", self.next())
     }
 }
 
@@ -442,9 +474,26 @@ impl<E> Overflow<E> {
     #[inline(always)]
     pub(super) fn load(&self) -> Link<E> {
         // Acquire: pairs with `extend` and `fill` (the next bucket's words, O1, O5) and with
-        // `mark_migrated` (every word of the targets, O6). Being an Acquire load it also keeps
-        // the loads of the slots after it, on which a reader's miss rests.
+        // `mark_migrated` (every word of the targets, O6); with `announce`, whose bit it sees if it
+        // comes after the element (O17). Being an Acquire load it also keeps the loads of the slots
+        // after it, on which a reader's miss rests.
         Link(self.0.load(Ordering::Acquire))
+    }
+
+    /// Sees to it that the filter of a first bucket lets that fingerprint pass: before an element with it is
+    /// published in an overflow bucket (I17). The word as it is then, unless it is no longer `from`.
+    pub(super) fn announce(&self, from: Link<E>, fingerprint: Fingerprint) -> Option<Link<E>> {
+        debug_assert!(!from.is_frozen() && !from.is_migrated());
+        let announcing = from.announcing(fingerprint);
+        if announcing.0 == from.0 {
+            return Some(from);
+        }
+        // AcqRel: comes before the publication, so whoever knows of the element's commit sees the bit in
+        // `load`; Acquire, also on failure, because the caller goes on to the successor if the word is
+        // frozen (O17).
+        let exchanged =
+            self.0.compare_exchange(from.0, announcing.0, Ordering::AcqRel, Ordering::Acquire);
+        exchanged.is_ok().then_some(announcing)
     }
 
     /// Links another bucket to the end of a chain; publishes what that bucket holds.
@@ -561,6 +610,31 @@ mod tests {
                     assert_eq!(fingerprint, Fingerprint::of(hash, log2 + 1));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_link_leads_to_what_was_announced() {
+        let mut next = Bucket::<Aligned>::fresh();
+        let fingerprint = |nth: u64| Fingerprint::of(nth << 11, 0);
+        for link in [Link::END, Link::END.extended(&raw mut next)] {
+            let word = Overflow::new(link);
+            for nth in 0..16 {
+                assert_eq!(word.load().leads_to(fingerprint(nth)), FINGERPRINT_BITS == 0);
+                let announced = word.announce(word.load(), fingerprint(nth)).expect("unchanged");
+                assert!(
+                    ptr::eq(announced.0, word.load().0) && announced.leads_to(fingerprint(nth))
+                );
+                assert!(ptr::eq(announced.next(), link.next()));
+            }
+            // A table of 256 buckets has the lower eight bits of a fingerprint in its indexes.
+            assert!((0..1 << 8).all(|low| word.load().leads_to(Fingerprint::of(low, 0))));
+            if FINGERPRINT_BITS != 0 {
+                assert!(word.announce(link, fingerprint(3)).is_none(), "it has changed");
+            }
+            word.freeze();
+            assert!((0..16).all(|nth| word.load().leads_to(fingerprint(nth))));
+            assert!(word.load().is_frozen() && !word.load().is_migrated());
         }
     }
 

@@ -66,6 +66,10 @@ pub(crate) enum Mutant {
     RelaxedShelf,
     /// A chunk goes on naming the block that its set has moved out of.
     StaleSetPointer,
+    /// Readers are told only after its commit that something is in an overflow bucket.
+    LateFilter,
+    /// A migration leaves the filters of the successor empty.
+    EmptyFilter,
 }
 
 #[cfg(process_registry_mutants)]
@@ -101,6 +105,8 @@ impl Mutant {
         Mutant::FrozenIsCurrent,
         Mutant::RelaxedShelf,
         Mutant::StaleSetPointer,
+        Mutant::LateFilter,
+        Mutant::EmptyFilter,
     ];
 }
 

@@ -164,6 +164,16 @@ fn an_entry_is_retired_before_it_is_unlinked() {
 }
 
 #[test]
+fn a_filter_is_told_after_the_commit() {
+    finds(Bug::LateFilter, "bc", &["insert a", "insert a, lookup a"], ANSWERS);
+}
+
+#[test]
+fn a_migration_forgets_the_filter() {
+    finds(Bug::EmptyFilter, "bc/a.", &["lookup a", "grow"], ANSWERS);
+}
+
+#[test]
 fn an_entry_is_freed_at_once() {
     finds(
         Bug::FreedAtOnce,

@@ -55,6 +55,10 @@ pub(crate) enum Bug {
     RetireBeforeUnlink,
     /// What was unlinked is freed at once, epoch or not.
     FreedAtOnce,
+    /// A key passes the filter only after its commit.
+    LateFilter,
+    /// A migration leaves the filters of the successor as they are.
+    EmptyFilter,
 }
 
 /// A configuration: what is there, and who does what.

@@ -62,7 +62,7 @@ impl Shared {
         for (number, slots) in chain.split('/').enumerate() {
             let here = if number == 0 { 0 } else { ARENA[0] + number - 1 };
             if number > 0 {
-                shared.buckets[bucket].link = Link::to(here);
+                shared.buckets[bucket].link = shared.buckets[bucket].link.extended(here);
                 shared.linked[0] += 1;
             }
             bucket = here;
@@ -72,6 +72,9 @@ impl Shared {
                     Word::EMPTY
                 } else {
                     let (key, life) = (what - b'a', Life::Published);
+                    if number > 0 {
+                        shared.buckets[0].link = shared.buckets[0].link.announcing(key);
+                    }
                     shared.entries.0[usize::from(key) + 1] =
                         Entry { life, key, value: Shared::first_value(key), ..NO_ENTRY };
                     Word::committed(key + 1)
@@ -192,12 +195,32 @@ impl Shared {
         Ok(self.buckets[self.bucket(place)?].link)
     }
 
-    /// Takes the end of a chain for a new bucket of those slots.
-    pub(crate) fn extend(
+    /// Lets a key pass the filter of a chain.
+    pub(crate) fn announce(
         &mut self,
         thread: usize,
         place: Place,
         from: Link,
+        key: u8,
+    ) -> Checked<Option<Link>> {
+        self.touch(thread, place.table)?;
+        let bucket = self.bucket(Place { at: 0, ..place })?;
+        if self.buckets[bucket].link != from {
+            return Ok(None);
+        }
+        if from.is_frozen() {
+            return Err("I2: a frozen word changes");
+        }
+        self.buckets[bucket].link = from.announcing(key);
+        Ok(Some(self.buckets[bucket].link))
+    }
+
+    /// Takes the end of a chain for a new bucket of those slots; `to` is the word without that bucket.
+    pub(crate) fn extend(
+        &mut self,
+        thread: usize,
+        place: Place,
+        (from, to): (Link, Link),
         slots: &[Word],
     ) -> Checked<bool> {
         self.touch(thread, place.table)?;
@@ -205,7 +228,8 @@ impl Shared {
         if self.buckets[last].link != from {
             return Ok(false);
         }
-        let mut link = Link::END;
+        let mut next_link = Link::END;
+        let mut link = to;
         for slots in slots.rchunks(SLOTS) {
             let table = usize::from(place.table);
             let next = ARENA[table] + usize::from(self.linked[table]);
@@ -214,9 +238,9 @@ impl Shared {
             }
             self.linked[table] += 1;
             let bucket = &mut self.buckets[next];
-            *bucket = Bucket { slots: [Word::EMPTY; SLOTS], link };
+            *bucket = Bucket { slots: [Word::EMPTY; SLOTS], link: next_link };
             bucket.slots[..slots.len()].copy_from_slice(slots);
-            link = Link::to(next);
+            (next_link, link) = (Link::to(next), to.extended(next));
             slots.iter().try_for_each(|&word| self.publish(word))?;
         }
         self.buckets[last].link = link;

@@ -113,7 +113,11 @@ impl Turn<'_> {
             Migrate::FillLink { chain, moved } => {
                 let (_, rest) = self.layout(chain, moved)?;
                 let place = Place { table: 1, chain, at: 0 };
-                self.state.shared.extend(me, place, Link::UNFILLED, &rest)?;
+                let mut filled = Link::END;
+                for word in rest.iter().filter(|_| bug != Some(Bug::EmptyFilter)) {
+                    filled = filled.announcing(self.state.shared.key(me, word.entry())?);
+                }
+                self.state.shared.extend(me, place, (Link::UNFILLED, filled), &rest)?;
                 if chain + 1 < self.map.targets {
                     Migrate::Fill { chain: chain + 1, at: 0, moved }
                 } else {

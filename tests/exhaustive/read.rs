@@ -32,7 +32,9 @@ impl Turn<'_> {
                     self.thread().table = 1;
                     return Ok(Pc::Read(Read::Link { at: 0 }));
                 }
-                Ok(Pc::Read(Read::Slot { at, more: link.next().is_some() }))
+                // A key that does not pass the filter now is in no overflow bucket.
+                let beyond = at != 0 || link.leads_to(self.op.key);
+                Ok(Pc::Read(Read::Slot { at, more: beyond && link.next().is_some() }))
             }
             Read::Slot { at, more } => {
                 let place = self.place(at);

@@ -3,6 +3,7 @@
 //! The fences of the source have no counterpart: here, everything is sequentially consistent.
 
 use super::checker::Checked;
+use super::insert::Insert;
 use super::linear::{ABSENT, Do};
 use super::map::{Bug, Pc, Turn};
 use super::memory::SLOTS;
@@ -160,6 +161,9 @@ impl Turn<'_> {
 
     fn committed(&mut self) -> Checked<Pc> {
         debug_assert!(matches!(self.op.what, Do::Insert | Do::Upsert));
+        if self.has(Bug::LateFilter) && usize::from(self.thread().at) >= SLOTS {
+            return Ok(Pc::Insert(Insert::LateLink));
+        }
         self.answer(ABSENT)
     }
 }

@@ -61,23 +61,36 @@ impl std::fmt::Debug for Word {
     }
 }
 
-/// An overflow word. All zero is not filled yet.
+/// An overflow word. All zero is not filled yet. The upper half is the filter, with a bit for each key:
+/// where keys share one, readers only have more to look at.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Link(u8);
+pub(crate) struct Link(u16);
 
-const FILLED: u8 = 1;
-const LINK_FROZEN: u8 = 2;
-const MIGRATED: u8 = 4;
+const FILLED: u16 = 1;
+const LINK_FROZEN: u16 = 2;
+const MIGRATED: u16 = 4;
 
 impl Link {
     pub(crate) const UNFILLED: Link = Link(0);
     pub(crate) const END: Link = Link(FILLED);
 
     pub(crate) fn to(bucket: usize) -> Link {
-        Link((bucket as u8) << 3 | FILLED)
+        Link((bucket as u16) << 3 | FILLED)
+    }
+    /// The same word that leads to another bucket.
+    pub(crate) fn extended(self, bucket: usize) -> Link {
+        Link(self.0 | Link::to(bucket).0)
     }
     pub(crate) fn next(self) -> Option<usize> {
-        (self.0 >> 3 != 0).then_some(usize::from(self.0 >> 3))
+        let next = usize::from(self.0 >> 3 & 31);
+        (next != 0).then_some(next)
+    }
+    pub(crate) fn announcing(self, key: u8) -> Link {
+        Link(self.0 | 1 << (8 + key))
+    }
+    /// Whether something of a key may be beyond the first bucket.
+    pub(crate) fn leads_to(self, key: u8) -> bool {
+        self.0 >> (8 + key) & 1 != 0
     }
     pub(crate) fn frozen(self) -> Link {
         Link(self.0 | LINK_FROZEN)

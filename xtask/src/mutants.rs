@@ -26,7 +26,7 @@ const FLAGS: &str = "--cfg process_registry_mutants --cfg process_registry_failp
 
 /// The search of all states is of a transcription that has bugs of its own: which test says that
 /// the counterpart of a bug is found.
-const COUNTERPARTS: [(&str, &str); 15] = [
+const COUNTERPARTS: [(&str, &str); 17] = [
     ("RetireBeforeUnlink", "bugs::an_entry_is_retired_before_it_is_unlinked"),
     ("RepublishKilled", "bugs::a_killed_entry_is_published_again"),
     ("MigratedBeforeFill", "bugs::migrated_is_set_before_the_fill"),
@@ -42,6 +42,8 @@ const COUNTERPARTS: [(&str, &str); 15] = [
     ("TakePending", "bugs::a_reader_takes_what_is_pending"),
     ("SkipHelping", "bugs::a_writer_does_not_help"),
     ("FreezeBySight", "bugs::vacant_slots_are_not_frozen"),
+    ("LateFilter", "bugs::a_filter_is_told_after_the_commit"),
+    ("EmptyFilter", "bugs::a_migration_forgets_the_filter"),
 ];
 
 /// Weakened orderings, which x86-64 gives no program to see: a tool has to look at what was asked

@@ -177,6 +177,25 @@ pub fn halve_lookup() {
     lookup(growing(4, -1, &[(A, 1), (D, 9)]), &[(5, 9)]);
 }
 
+/// The same where the other keys fill the first bucket of the smaller table, and this one comes into an
+/// overflow bucket.
+pub fn halve_lookup_overflow() {
+    let (toys, [_, found]) = at_once(
+        growing(4, -1, &[(A, 1), (B, 8), (D, 9)]),
+        [
+            |t| {
+                t.finish_resize();
+                t.replace(D, 2, &[]);
+                None
+            },
+            |t| t.get(D),
+        ],
+    );
+    assert!(matches!(found, Some(2 | 9)), "a miss of a key that is there throughout");
+    check(&toys, &[(1, 1), (2, 8), (5, 2)], &[]);
+    end(toys);
+}
+
 /// A bucket is migrated, the old table still the root: what is removed in the successor must not
 /// be found in the old bucket.
 pub fn window_lookup() {

@@ -110,6 +110,42 @@ pub fn insert_insert_overflow() {
     end(toys);
 }
 
+/// The same, and who is refused finds the other's: readers of the first bucket know by then that there
+/// is something beyond it.
+pub fn lookup_overflow() {
+    let (toys, [first, second]) = at_once(
+        one_bucket(&[(B, 8), (C, 9)]),
+        [|t| (t.insert(A, 1, &[]), None), |t| (t.insert(A, 2, &[]), t.get(A))],
+    );
+    assert!(first.0 != second.0, "one winner");
+    let number = if first.0 { 1 } else { 2 };
+    assert_eq!(second.1, Some(number), "a miss of a key that is there by then");
+    check(&toys, &[(1, number), (2, 8), (3, 9)], &[]);
+    end(toys);
+}
+
+/// A key moves from the first bucket to an overflow bucket, for another takes its slot: it is missed only
+/// between the two.
+pub fn lookup_into_overflow() {
+    let (toys, [_, seen]) = at_once(
+        one_bucket(&[(A, 1), (C, 9)]),
+        [
+            |t| {
+                assert_eq!(t.remove(A), Some(1));
+                assert!(t.insert(B, 8, &[]));
+                assert!(t.insert(A, 2, &[]));
+                [None; 2]
+            },
+            |t| [t.get(A), t.get(A)],
+        ],
+    );
+    let order = [Some(1), None, Some(2)].map(|one| (one == seen[0], one == seen[1]));
+    let first = order.iter().position(|one| one.0).expect("one of them");
+    assert!(order[first..].iter().any(|one| one.1), "back in time: {seen:?}");
+    check(&toys, &[(1, 2), (2, 8), (3, 9)], &[]);
+    end(toys);
+}
+
 /// Two keys of one hash, inserted at once.
 pub fn equal_hashes() {
     let (toys, won) =

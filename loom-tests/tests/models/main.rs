@@ -71,6 +71,8 @@ const MODELS: &[Model] = &[
     model("three_inserts_of_two_keys", keys::three_inserts_of_two_keys, 2, 2, 0),
     model("three_inserts_overflow", keys::three_inserts_overflow, 2, 2, 0),
     model("insert_insert_overflow", keys::insert_insert_overflow, 3, 3, 0),
+    model("lookup_overflow", keys::lookup_overflow, 2, 3, 0),
+    model("lookup_into_overflow", keys::lookup_into_overflow, 3, 3, 0),
     model("equal_hashes", keys::equal_hashes, 3, 3, 0),
     model("insert_remove", keys::insert_remove, 3, 3, 0),
     model("insert_insert_then_remove", keys::insert_insert_then_remove, 3, 3, 0),
@@ -103,6 +105,7 @@ const MODELS: &[Model] = &[
     model("grow_lookup", growth::grow_lookup, 3, 3, 0),
     model("rebuild_lookup", growth::rebuild_lookup, 3, 3, 0),
     model("halve_lookup", growth::halve_lookup, 3, 3, 0),
+    model("halve_lookup_overflow", growth::halve_lookup_overflow, 3, 3, 0),
     model("window_lookup", growth::window_lookup, 3, 3, 0),
     model("window_remove_insert", growth::window_remove_insert, 1, 2, 0),
     model("late_helper", growth::late_helper, 1, 1, 0),
@@ -206,6 +209,8 @@ const CATCHES: &[Catch] = &[
     catch("FreezeBySight", "start_insert_insert", Rmw, 2, "one winner"),
     catch("RelaxedShelf", "shelf_handed_on", Written, 3, "Causality violation"),
     catch("StaleSetPointer", "moved_set", Rmw, 2, "freed memory is read"),
+    catch("LateFilter", "lookup_overflow", Rmw, 2, "a miss of a key that is there by then"),
+    catch("EmptyFilter", "halve_lookup_overflow", Rmw, 2, "a miss of a key that is there throughout"),
 ];
 
 fn main() {
