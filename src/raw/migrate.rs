@@ -75,7 +75,10 @@ impl<E: Element> Index<E> {
         let moved =
             !mutant(Mutant::SkipHelping) && Self::migrate(table, next, plan, table.index(hash));
         let mut complete = false;
-        if !moved && let Some(chunks) = context.chunks.get().checked_sub(1) {
+        if moved {
+            // An insert comes by twice: it looks for its key first.
+            context.chunks.set(0);
+        } else if let Some(chunks) = context.chunks.get().checked_sub(1) {
             context.chunks.set(chunks);
             complete = Self::help_chunk(table, next, plan);
         }
