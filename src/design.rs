@@ -146,7 +146,9 @@
 //! A write that meets a successor migrates its own group or, if that is done, one chunk of others, at
 //! present a single group: more make those inserts slow that help. Chunks are handed out by a cursor;
 //! after the first round, helpers look for those that a stalled one left unfinished. When all are
-//! done, one compare-and-swap moves the root, and its winner retires the old table.
+//! done, one compare-and-swap moves the root, and its winner retires the old table. Whoever is the first
+//! to fill a chain in a stretch of the successor has the system bring the pages of all of the stretch:
+//! so few writes wait for pages.
 //!
 //! ## Walking
 //!

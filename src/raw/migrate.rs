@@ -152,7 +152,11 @@ impl<E: Element> Index<E> {
             return false;
         }
         // They are needed when the sources have been frozen.
-        (0..plan.targets).for_each(|t| prefetch(next.bucket(group + t * plan.groups)));
+        (0..plan.targets).for_each(|t| {
+            let target = group + t * plan.groups;
+            next.bring(target);
+            prefetch(next.bucket(target));
+        });
         if mutant(Mutant::MigratedBeforeFill) {
             sources.iter().for_each(|source| source.overflow.mark_migrated());
         }

@@ -1,7 +1,8 @@
 //! Tables of buckets, and the memory they stand in.
 //!
 //! A table is one allocation of zeroed memory, so that its pages fault in as they are written:
-//! a header, a power of two of buckets, and a bitmap of finished migration chunks. A handle to it
+//! a header, a power of two of buckets, and bitmaps of finished migration chunks and of the pages that
+//! a migration has brought. A handle to it
 //! packs the address of the first bucket with the table's size in the low bits, so that a lookup
 //! needs the root word, one bucket line and one element line, and no header.
 //!
@@ -23,6 +24,12 @@ pub(super) const SLOTS: usize = if MODEL { 2 } else { 7 };
 /// inserts are made of (with four their 99.9th percentile under churn is 1.4 times what it is). A
 /// migration is done long before its successor fills up all the same.
 pub(super) const CHUNK: usize = 1;
+/// Buckets that fill a page of memory, as most systems have them.
+const PAGE: usize = 4096 / 64;
+/// Buckets whose pages a migration brings at once. Were each brought when it is first written, one write
+/// in a hundred would wait for a page or two, which takes several times as long as to move a group. So
+/// one in some thousands waits for many, no longer than for a thread to be preempted.
+const STRETCH: usize = 32 * PAGE;
 /// Buckets of the first segment of the arena of overflow buckets; each further one doubles.
 const FIRST_SEGMENT: usize = if MODEL { 2 } else { 8 };
 const SEGMENTS: usize = if MODEL { 4 } else { 32 };
@@ -103,11 +110,22 @@ impl<'g, E> Table<'g, E> {
         let buckets = 1_usize << log2;
         let header = Layout::new::<Header<E>>();
         let place = Layout::array::<Bucket<E>>(buckets).and_then(|b| header.extend(b));
-        let words = Layout::array::<AtomicU64>(buckets.div_ceil(CHUNK * 64));
+        let words = Layout::array::<AtomicU64>(Self::done_words(log2) + Self::touched_words(log2));
         let all = place.and_then(|(l, base)| {
             words.and_then(|w| l.extend(w)).map(|(l, done)| (l.pad_to_align(), base, done))
         });
         all.expect("a table larger than the address space")
+    }
+
+    /// Words of the bitmap of finished chunks.
+    fn done_words(log2: u32) -> usize {
+        (1_usize << log2).div_ceil(CHUNK * 64)
+    }
+
+    /// Words of the bitmap of stretches whose pages have been brought; a table that is hardly one has none.
+    fn touched_words(log2: u32) -> usize {
+        let stretches = if MODEL { 0 } else { (1_usize << log2) / STRETCH };
+        stretches.div_ceil(64)
     }
 
     /// A new table of `1 << log2` buckets, shared with nobody.
@@ -140,7 +158,7 @@ impl<'g, E> Table<'g, E> {
                 // SAFETY: bucket `i` of the array laid out above, ours alone (I13, I14).
                 unsafe { base.add(i).write(Bucket::fresh()) };
             }
-            for i in 0..(1_usize << log2).div_ceil(CHUNK * 64) {
+            for i in 0..Self::done_words(log2) {
                 // SAFETY: word `i` of the bitmap laid out above, ours alone (I13, I14).
                 unsafe { done.add(i).write(AtomicU64::new(0)) };
             }
@@ -256,11 +274,46 @@ impl<'g, E> Table<'g, E> {
 
     /// Word `index` of the bitmap of finished chunks.
     pub(super) fn done(self, index: usize) -> &'g AtomicU64 {
+        debug_assert!(index < Self::done_words(self.log2));
+        self.word(index)
+    }
+
+    /// Word `index` behind the buckets.
+    fn word(self, index: usize) -> &'g AtomicU64 {
         let (_, base, done) = Self::layout(self.log2);
-        debug_assert!(index < self.buckets().div_ceil(CHUNK * 64));
+        debug_assert!(index < Self::done_words(self.log2) + Self::touched_words(self.log2));
         // SAFETY: in the same allocation, `done - base` bytes after the first bucket; `index` is
-        // within the bitmap, whose length `layout` derives from the same size (I8, I14).
+        // within the bitmaps, whose length `layout` derives from the same size (I8, I14).
         unsafe { self.base.byte_add(done - base).cast::<AtomicU64>().add(index).as_ref() }
+    }
+
+    /// Has the system bring the pages of bucket `index`, which is about to be filled, and of those around
+    /// it, unless somebody has.
+    #[inline]
+    pub(super) fn bring(self, index: usize) {
+        if Self::touched_words(self.log2) == 0 {
+            return;
+        }
+        let stretch = index / STRETCH;
+        let word = self.word(Self::done_words(self.log2) + stretch / 64);
+        let bit = 1 << (stretch % 64);
+        // Relaxed, both: nothing rests on it. Who comes while somebody is at it waits for no more than
+        // the page it needs.
+        if word.load(Ordering::Relaxed) & bit == 0
+            && word.fetch_or(bit, Ordering::Relaxed) & bit == 0
+        {
+            self.bring_stretch(stretch);
+        }
+    }
+
+    #[cold]
+    fn bring_stretch(self, stretch: usize) {
+        let first = stretch * STRETCH;
+        // Buckets do not begin where a page does, so a stretch has parts of one more.
+        self.bucket(first).overflow.touch();
+        for page in 1..=STRETCH / PAGE {
+            self.bucket(first + page * PAGE - 1).overflow.touch();
+        }
     }
 
     /// A bucket from the arena, all zero and in nobody's sight. It goes with the table.

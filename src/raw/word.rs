@@ -528,6 +528,14 @@ impl<E> Overflow<E> {
             .is_ok()
     }
 
+    /// Writes what is there, so that there is memory for it.
+    pub(super) fn touch(&self) {
+        let null = ptr::null_mut();
+        // Relaxed, both: changes nothing, and what it reads is of no interest. Not `fetch_or`, of which
+        // compilers make a load where it changes nothing: that would map the page of zeros.
+        let _ = self.0.compare_exchange(null, null, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
     /// Says that the successor holds everything of this chain.
     pub(super) fn mark_migrated(&self) {
         // AcqRel: Release completes the fill for whoever sees MIGRATED in `load` (O6).
