@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 
 use super::limbo::Reclaim;
 use super::members::NamedSet;
+use super::slack::{offset, with_slack};
 use crate::sync::{self, AtomicU64, Canary, MODEL, Mutant, Ordering, Step, failpoint, mutant};
 
 /// No bit to be had: every slot is in use, or the chunk is closed. Nobody may ask which.
@@ -33,10 +34,12 @@ pub(super) struct Chunk {
 pub(super) struct Home {
     /// Dangling until a new set has been put into a block.
     pub(super) set: NonNull<NamedSet>,
-    /// Which stripe of the set.
-    pub(super) stripe: u32,
     /// Where in the stripe's array.
     pub(super) index: u32,
+    /// Which stripe of the set.
+    pub(super) stripe: u16,
+    /// How far before the chunk its allocation begins: the chunk's own affair.
+    pub(super) before: u16,
 }
 
 /// A slot of a member set: the address of its chunk, with the number of its bit in the low six
@@ -87,8 +90,12 @@ impl Chunk {
         SLOTS + slots_of(index) as usize * mem::size_of::<AtomicU64>()
     }
 
+    /// How the chunk at an index is allocated.
     fn layout(index: usize) -> Layout {
-        Layout::from_size_align(Self::size(index), ALIGN).expect("a small layout")
+        let exact = Layout::from_size_align(Self::size(index), ALIGN).expect("a small layout");
+        // The first one is all that many sets have, and would be twice as large with slack. Of the others,
+        // which many inserts bring, allocators make several times as much work without.
+        if index == 0 { exact } else { with_slack(exact) }
     }
 
     /// A chunk with one member, in slot 0, in nobody's sight yet.
@@ -97,14 +104,17 @@ impl Chunk {
         let layout = Self::layout(home.index as usize);
         // SAFETY: not empty: a bitmap comes first (I14).
         let memory = unsafe { alloc(layout) };
-        let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };
+        let Some(origin) = NonNull::new(memory) else { handle_alloc_error(layout) };
+        let before = offset(origin, ALIGN);
+        // SAFETY: zero, or there is slack for it (I14).
+        let memory = unsafe { origin.add(before) };
         let chunk = memory.cast::<Chunk>();
         // SAFETY: the head of the allocation, then its slots, as `layout` places them (I14); ours
         // alone until it is linked (I13).
         unsafe {
             chunk.write(Chunk {
                 bitmap: AtomicU64::new(reserved(slots) | 1),
-                home,
+                home: Home { before: before as u16, ..home },
                 canary: Canary::new(),
             });
             let first = memory.add(SLOTS).cast::<AtomicU64>();
@@ -135,12 +145,15 @@ impl Chunk {
         let chunk = unsafe { this.as_ref() };
         chunk.canary.kill();
         let layout = Self::layout(chunk.home.index as usize);
+        let before = usize::from(chunk.home.before);
+        // SAFETY: so far before the chunk its allocation begins (I15).
+        let origin = unsafe { this.cast::<u8>().sub(before) };
         if MODEL {
-            sync::keep_until_end(this.cast(), layout);
+            sync::keep_until_end(origin, layout);
             return;
         }
         // SAFETY: allocated for the index that its head names, so with this layout (I15).
-        unsafe { dealloc(this.as_ptr().cast(), layout) };
+        unsafe { dealloc(origin.as_ptr(), layout) };
     }
 }
 

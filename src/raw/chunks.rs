@@ -69,8 +69,8 @@ impl Chunks {
     }
 
     /// Adds the first member of a set that nobody sees yet, and that has no block yet.
-    pub(super) fn first_member(&self, stripe: u32, hash: u64) -> Place {
-        let home = Home { set: NonNull::dangling(), stripe, index: 0 };
+    pub(super) fn first_member(&self, stripe: u16, hash: u64) -> Place {
+        let home = Home { set: NonNull::dangling(), index: 0, stripe, before: 0 };
         let chunk = Chunk::with_member(home, hash);
         // Relaxed, both: the publish of the set releases them.
         self.top.store(1, Ordering::Relaxed);

@@ -39,6 +39,7 @@ mod query;
 mod resizes;
 mod resolve;
 mod shelf;
+mod slack;
 mod store;
 mod table;
 mod walk;

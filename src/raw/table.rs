@@ -15,6 +15,7 @@ use std::ptr::{self, NonNull};
 
 use super::pad::CachePadded;
 use super::pages::Pages;
+use super::slack::{offset, with_slack};
 use super::word::{Fingerprint, Link, Overflow, Slot, Word};
 use crate::sync::{self, AtomicTagged, AtomicU64, AtomicUsize, Canary, MODEL, Ordering};
 
@@ -384,29 +385,17 @@ impl<'g, E> Table<'g, E> {
     }
 }
 
-/// What allocators align to anyway.
-const USUAL_ALIGN: usize = 16;
-
-/// The layout with room to align it within an allocation of usual alignment.
-fn with_slack(layout: Layout) -> Layout {
-    let slack = layout.align().saturating_sub(USUAL_ALIGN);
-    Layout::from_size_align(layout.size() + slack, USUAL_ALIGN)
-        .expect("a table larger than the address space")
-}
-
 /// Zeroed memory: where the allocation begins, and where in it the layout does.
 ///
-/// The standard library's allocator writes all the zeros itself where it is asked for more than the
-/// usual alignment: tens of milliseconds for a big table. Pages fresh from the system are zero, and
-/// come as they are touched.
+/// Of usual alignment, or the standard library would write all the zeros itself: tens of milliseconds for
+/// a big table. Pages fresh from the system are zero, and come as they are touched.
 fn zeroed(layout: Layout) -> (NonNull<u8>, NonNull<u8>) {
     let all = with_slack(layout);
     // SAFETY: not empty: what is laid out here holds a header or a bucket (I14).
     let origin = unsafe { alloc_zeroed(all) };
     let Some(origin) = NonNull::new(origin) else { handle_alloc_error(all) };
-    let offset = origin.addr().get().wrapping_neg() & (layout.align() - 1);
-    // SAFETY: the offset is a multiple of the usual alignment, and there is slack for it (I14).
-    (origin, unsafe { origin.add(offset) })
+    // SAFETY: there is slack for the offset (I14).
+    (origin, unsafe { origin.add(offset(origin, layout.align())) })
 }
 
 /// Which segment overflow bucket `number` is in, and where.
