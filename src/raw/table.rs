@@ -1,14 +1,15 @@
 //! Tables of buckets, and the memory they stand in.
 //!
 //! A table is one allocation of zeroed memory, so that its pages fault in as they are written:
-//! a header, a power of two of buckets, and bitmaps of finished migration chunks and of the pages that
-//! a migration has brought. A handle to it
-//! packs the address of the first bucket with the table's size in the low bits, so that a lookup
-//! needs the root word, one bucket line and one element line, and no header.
+//! a header, a power of two of buckets, a bitmap of finished migration chunks, and one of stretches
+//! whose pages a migration has brought. A handle to it packs the address of the first bucket with the
+//! table's size in the low bits, so that a lookup needs the root word, one bucket line and one element
+//! line, and no header.
 //!
 //! Overflow buckets come from an arena of the table, segment by segment, and go with it.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::iter;
 use std::marker::PhantomData;
 use std::mem;
 use std::ptr::{self, NonNull};
@@ -111,7 +112,7 @@ impl<'g, E> Table<'g, E> {
         let buckets = 1_usize << log2;
         let header = Layout::new::<Header<E>>();
         let place = Layout::array::<Bucket<E>>(buckets).and_then(|b| header.extend(b));
-        let words = Layout::array::<AtomicU64>(Self::done_words(log2) + Self::touched_words(log2));
+        let words = Layout::array::<AtomicU64>(Self::done_words(log2) + Self::brought_words(log2));
         let all = place.and_then(|(l, base)| {
             words.and_then(|w| l.extend(w)).map(|(l, done)| (l.pad_to_align(), base, done))
         });
@@ -124,7 +125,7 @@ impl<'g, E> Table<'g, E> {
     }
 
     /// Words of the bitmap of stretches whose pages have been brought; a table that is hardly one has none.
-    fn touched_words(log2: u32) -> usize {
+    fn brought_words(log2: u32) -> usize {
         let stretches = if MODEL { 0 } else { (1_usize << log2) / STRETCH };
         stretches.div_ceil(64)
     }
@@ -282,7 +283,7 @@ impl<'g, E> Table<'g, E> {
     /// Word `index` behind the buckets.
     fn word(self, index: usize) -> &'g AtomicU64 {
         let (_, base, done) = Self::layout(self.log2);
-        debug_assert!(index < Self::done_words(self.log2) + Self::touched_words(self.log2));
+        debug_assert!(index < Self::done_words(self.log2) + Self::brought_words(self.log2));
         // SAFETY: in the same allocation, `done - base` bytes after the first bucket; `index` is
         // within the bitmaps, whose length `layout` derives from the same size (I8, I14).
         unsafe { self.base.byte_add(done - base).cast::<AtomicU64>().add(index).as_ref() }
@@ -292,7 +293,7 @@ impl<'g, E> Table<'g, E> {
     /// it, unless somebody has.
     #[inline]
     pub(super) fn bring(self, index: usize) {
-        if Self::touched_words(self.log2) == 0 {
+        if Self::brought_words(self.log2) == 0 {
             return;
         }
         let stretch = index / STRETCH;
@@ -309,12 +310,7 @@ impl<'g, E> Table<'g, E> {
 
     #[cold]
     fn bring_stretch(self, stretch: usize) {
-        let first = stretch * STRETCH;
-        // Buckets do not begin where a page does, so a stretch has parts of one more.
-        self.bucket(first).overflow.touch();
-        for page in 1..=STRETCH / PAGE {
-            self.bucket(first + page * PAGE - 1).overflow.touch();
-        }
+        one_of_each_page(stretch).for_each(|index| self.bucket(index).overflow.touch());
     }
 
     /// A bucket from the arena, all zero and in nobody's sight. It goes with the table.
@@ -398,6 +394,13 @@ fn zeroed(layout: Layout) -> (NonNull<u8>, NonNull<u8>) {
     (origin, unsafe { origin.add(offset(origin, layout.align())) })
 }
 
+/// Buckets of a stretch: one in each page that it has part in, wherever in a page it begins.
+fn one_of_each_page(stretch: usize) -> impl Iterator<Item = usize> {
+    let first = stretch * STRETCH;
+    let last_of_pages = (1..=STRETCH / PAGE).map(move |pages| first + pages * PAGE - 1);
+    iter::once(first).chain(last_of_pages)
+}
+
 /// Which segment overflow bucket `number` is in, and where.
 fn place(number: usize) -> (usize, usize) {
     let block = number / FIRST_SEGMENT + 1;
@@ -459,6 +462,35 @@ mod tests {
             assert!(offset < segment_len(segment));
             next[segment] += 1;
         }
+    }
+
+    #[test]
+    fn every_page_of_a_stretch_is_brought() {
+        for begin in 0..PAGE {
+            let page = |index: usize| (begin + index) / PAGE;
+            let mut brought: Vec<usize> = one_of_each_page(1).map(page).collect();
+            brought.dedup();
+            let all: Vec<usize> = (page(STRETCH)..=page(2 * STRETCH - 1)).collect();
+            assert_eq!(brought, all, "{begin}");
+        }
+    }
+
+    #[test]
+    fn to_bring_a_stretch_changes_no_bucket() {
+        let log2 = STRETCH.ilog2() + 1;
+        let table = Table::<u64>::allocate(log2, Pages::Usual);
+        let brought = || table.word(Table::<u64>::done_words(log2)).load(Ordering::Relaxed);
+        assert_eq!(brought(), 0);
+        for index in [STRETCH, 2 * STRETCH - 1] {
+            table.bring(index);
+            assert_eq!(brought(), 2);
+        }
+        table.bring(STRETCH - 1);
+        assert_eq!(brought(), 3);
+        let unchanged = |index| table.bucket(index).overflow.fill(Link::END);
+        assert!((0..table.buckets()).all(unchanged), "still to be filled");
+        // SAFETY: made above and shared with nobody (I13).
+        unsafe { table.free() };
     }
 
     #[test]
