@@ -82,8 +82,8 @@ fn the_kernel_has_taken_the_advice_for_every_big_table() {
         Registry::builder("node-a").capacity(LEAST).hasher(hasher).huge_pages(true).build();
     let first = advised();
     assert_eq!(first.values().sum::<usize>(), 4 * MIB);
-    fill(&crowded, 80_000);
-    fill(&crowded, 80_000);
+    fill(&crowded, 100_000);
+    fill(&crowded, 100_000);
     collect(&crowded);
     assert_eq!((crowded.capacity(), advised_bytes()), (LEAST, 4 * MIB));
     assert_ne!(advised(), first, "it was not rebuilt");

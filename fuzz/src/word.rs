@@ -61,6 +61,9 @@ enum Step {
         which: u8,
     },
     FillEnd,
+    Announce {
+        which: u8,
+    },
     FreezeLink,
     MarkMigrated,
 }
@@ -87,12 +90,20 @@ enum Content {
 struct PlainLink {
     filled: bool,
     next: Option<usize>,
+    filter: u16,
     frozen: bool,
     migrated: bool,
 }
 
+impl PlainLink {
+    const UNFILLED: Self =
+        PlainLink { filled: false, next: None, filter: 0, frozen: false, migrated: false };
+}
+
 struct Run {
     fingerprints: [Fingerprint; 3],
+    /// The bit of each in a filter: the upper four of a fingerprint tell which.
+    bits: [u16; 3],
     elements: [*mut Element; 3],
     buckets: [*mut Bucket<Element>; 3],
     slot: Slot<Element>,
@@ -127,13 +138,14 @@ pub fn run(input: &Input) {
     let plain = Plain { content: Content::Uninit, frozen: false };
     let mut run = Run {
         fingerprints,
+        bits: input.hashes.map(|hash| 1 << (hash >> (log2 / 8 * 8) >> 11 & 15)),
         elements: input.addresses.map(|a| ptr::without_provenance_mut(place(a, 16))),
         buckets: input.addresses.map(|a| ptr::without_provenance_mut(place(a, 64))),
         slot: Slot::new(Word::UNINIT),
         plain,
         seen: vec![(Word::UNINIT, plain)],
         overflow: Overflow::unfilled(),
-        link: PlainLink { filled: false, next: None, frozen: false, migrated: false },
+        link: PlainLink::UNFILLED,
     };
     for element in run.elements {
         Word::check_address(element);
@@ -260,6 +272,19 @@ impl Run {
                     self.link.next = Some(which);
                 }
             }
+            Step::Announce { which } => {
+                let from = self.overflow.load();
+                if !from.is_frozen() && !from.is_migrated() {
+                    let which = usize::from(which) % 3;
+                    let fingerprint = self.fingerprints[which];
+                    let known = self.link.filter & self.bits[which] != 0;
+                    let link = self.overflow.announce(from, fingerprint).expect("unchanged");
+                    assert!(link.leads_to(fingerprint) && link.next() == from.next());
+                    let again = self.overflow.announce(from, fingerprint);
+                    assert_eq!(again.is_some(), known, "it has changed");
+                    self.link.filter |= self.bits[which];
+                }
+            }
             Step::FreezeLink => {
                 let link = self.overflow.freeze();
                 assert_eq!(link.is_frozen(), self.link.frozen, "what was there");
@@ -274,7 +299,7 @@ impl Run {
     }
 
     fn unfilled(&self) -> bool {
-        self.link == PlainLink { filled: false, next: None, frozen: false, migrated: false }
+        self.link == PlainLink::UNFILLED
     }
 
     fn check(&mut self) {
@@ -319,6 +344,9 @@ impl Run {
         assert_eq!(link.next(), next, "next");
         assert_eq!(link.is_frozen(), self.link.frozen, "is_frozen");
         assert_eq!(link.is_migrated(), self.link.migrated, "is_migrated");
+        for (fingerprint, bit) in self.fingerprints.into_iter().zip(self.bits) {
+            assert_eq!(link.leads_to(fingerprint), self.link.filter & bit != 0, "leads_to");
+        }
     }
 
     /// A content by its parts: elements of the input may be at one address, with one fingerprint.
