@@ -81,8 +81,9 @@
 //! **The filter** is that of the overflow word as it was read at the beginning. The bit is set before an
 //! entry is published in an overflow bucket, and stays (I17). So a key without it was in none when the
 //! overflow word was read; and if it was in the first bucket then, it has left by removal, which is a
-//! moment of the lookup. At four entries a bucket one miss in twenty-five meets a chain with overflow
-//! buckets, which no branch predictor foresees; of those, one in ten has to look into them.
+//! moment of the lookup. With a million entries one miss in twenty-five meets a chain with overflow
+//! buckets, which no branch predictor foresees; in a table just filled, one in ten of those has to look
+//! into them. As entries come and go more bits are set, until the table is replaced.
 //!
 //! The slots of a bucket are compared by one look at all of them, then each that it promises is
 //! loaded. On x86-64 that look is a vector compare in assembly, to which the above applies as to
@@ -224,7 +225,7 @@
 //! # 5. Invariants
 //!
 //! What fails without it: a seeded bug and a model that finds it, with the bound that the README of
-//! the models gives. Of the last four no bug is seeded: there it is what looks at them, models,
+//! the models gives. Of I13 to I16 no bug is seeded: there it is what looks at them, models,
 //! tests and sanitizers. Each `SAFETY` comment cites the invariants that it rests on.
 //!
 //! | | invariant | kept by | what fails without it |
@@ -243,7 +244,7 @@
 //! | I12 | A member's place is claimed from before its entry is published until after it is unpublished, and a claim keeps its chunk and its set open. The chunk names the set's block. | `operation`; one word of each decides between a claim and the end; `placed`, before anybody else can reach the set | `LateHash`: `query_after_lookup`; `FreeSlotEarly`: `replace_remove_tagged`; `ClaimClosed`: `last_leaves_one_joins`; `StaleSetPointer`: `moved_set` |
 //! | I13 | What is not published yet, or was taken whole, is touched by its one owner only; what is published is written through atomics only. What is unlinked is retired once, by the winner of the exchange that unlinked it, or by its inserter if it was never committed; and freed once. | drafts, rooms and shelves in hand, which alone lend `&mut` and cannot be copied; one exchange has one winner | `lookup_remove_free`, `one_shelf`: canaries tell what is freed twice, and what is lost; `no_note_is_lost_between_threads`; address sanitizer |
 //! | I14 | What is allocated has one layout from then until it is freed, in which zeros are fresh buckets. An index into it is masked or checked against its size, or handed out for it. Segments are freed with the table or the array that they belong to, flags never. | `Table::layout`, `Chunk::layout`, `place` of an arena and of an array | `a_table_packs_into_a_word`, `overflow_buckets_have_places_of_their_own`, `every_index_has_a_place_of_its_own`; address sanitizer |
-//! | I15 | What is freed is freed by the pointer that it was allocated as, and with that layout. | `origin` of an element and of a table, `pages` of a table; tagging by `map_addr`; the number of a segment, the index in the head of a chunk | the address: `a_table_packs_into_a_word`, address sanitizer, memcheck; the size: `memory_comes_back`; the provenance: no test |
+//! | I15 | What is freed is freed by the pointer that it was allocated as, and with that layout. | `origin` of an element and of a table, `pages` of a table; tagging by `map_addr`; the number of a segment; the index in the head of a chunk, and how far before it its allocation begins | the address: `a_table_packs_into_a_word`, address sanitizer, memcheck; the size: `memory_comes_back`; the provenance: no test |
 //! | I16 | SPECIAL in a word says of its entry, which never changes, that it is empty or has a deadline. | `insert` and `replace` ask the entry when they make the word; commit, freeze and moves keep the bit | a debug assertion wherever an entry is found; `kinds_of_entries_change_while_the_table_grows` |
 //! | I17 | The filter in the overflow word of a chain's first bucket has the bit of every key with an element in an overflow bucket of the chain, from before the element is published there; bits stay for as long as the table does. | `insert` announces the key first, by a compare-and-swap that a frozen word refuses; `fill` computes the filter with the rest; a replace stays in its slot | `LateFilter`: `lookup_overflow`; `EmptyFilter`: `halve_lookup_overflow` |
 //!

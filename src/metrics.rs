@@ -69,8 +69,8 @@ pub struct Metrics {
     pub capacity: usize,
     /// Buckets of the table of entries, 64 bytes each.
     pub buckets: usize,
-    /// Overflow buckets of that table, 64 bytes each, for what does not fit into its bucket. One for every
-    /// eight buckets makes the table grow.
+    /// Overflow buckets of that table, 64 bytes each, for what does not fit into its bucket. More than
+    /// one for every six buckets, not counting those that a resize brought along, makes the table grow.
     pub overflow_buckets: usize,
     /// Buckets of the table that is taking its place, while it is being resized; 64 bytes each.
     pub resizing_to: Option<usize>,

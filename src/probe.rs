@@ -13,12 +13,14 @@ pub(crate) enum Event {
     ChunkLookedAt,
     /// A chunk pointer, a bitmap or a slot of a member set was read by a scan.
     WordScanned,
-    /// A chunk of a table was migrated.
-    ChunkMigrated,
+    /// A group of a table was migrated.
+    GroupMigrated,
+    /// A bucket was read by an insert that looks for its key and a place.
+    BucketScanned,
 }
 
 thread_local! {
-    static COUNTS: [Cell<usize>; 5] = const { [const { Cell::new(0) }; 5] };
+    static COUNTS: [Cell<usize>; 6] = const { [const { Cell::new(0) }; 6] };
 }
 
 /// Counts one `event`.

@@ -50,7 +50,14 @@ impl Directory {
 
     /// Claims a slot in the set of `name` for a member of that hash, bringing the set if there is
     /// none. Lock-free: it begins again only where another operation has closed or brought a set.
-    pub(super) fn claim<'g>(&'g self, name: &SmolStr, hash: u64, context: &Context<'g>) -> Place {
+    pub(super) fn claim<'g>(
+        &'g self,
+        name: &SmolStr,
+        hash: u64,
+        limbo: &'g Limbo,
+        guard: &'g Guard,
+    ) -> Place {
+        let context = &Context::new(guard, limbo);
         loop {
             let Some(set) = self.get(name, context.guard) else {
                 match self.bring(name, hash, context) {
@@ -87,13 +94,13 @@ impl Directory {
     /// # Safety
     /// The place was claimed here, under this guard or with the claim held since, and is given
     /// back once.
-    pub(super) unsafe fn release(&self, place: Place, context: &Context<'_>) {
+    pub(super) unsafe fn release(&self, place: Place, limbo: &Limbo, guard: &Guard) {
         // SAFETY: kept by the claim until now (I12), and by the pin from here on (I8).
         let chunk = unsafe { place.chunk() };
         let set = chunk.set();
-        let released = set.set().release(chunk, place.bit(), context.limbo, context.guard);
+        let released = set.set().release(chunk, place.bit(), limbo, guard);
         if released == Released::Closed {
-            self.retire(set, context);
+            self.retire(set, &Context::new(guard, limbo));
         }
     }
 

@@ -98,7 +98,7 @@ impl<E: Element> Index<E> {
             let pending = word.pending();
             let published = match self.scan(table, hash, mine.element()) {
                 Scan::Present => return Err(mine.take_back()),
-                // Frozen words are acquired from one who has read `next`: the loop goes there.
+                // A frozen word is acquired from one who has read `next`: then the loop goes there.
                 Scan::Again => continue,
                 Scan::Vacant { slot, word, position } => {
                     if !slot.publish(word, pending) {
@@ -133,7 +133,10 @@ impl<E: Element> Index<E> {
                     if published.position >= SLOTS {
                         if mutant(Mutant::LateFilter) {
                             let overflow = &table.chain(hash).overflow;
-                            overflow.announce(overflow.load(), table.fingerprint(hash));
+                            let link = overflow.load();
+                            if !link.is_frozen() && !link.is_migrated() {
+                                overflow.announce(link, table.fingerprint(hash));
+                            }
                         }
                         self.grow_if_crowded(table);
                     }
@@ -183,6 +186,8 @@ impl<E: Element> Index<E> {
             if link.is_frozen() || link.is_migrated() {
                 return Scan::Again;
             }
+            #[cfg(test)]
+            crate::probe::count(crate::probe::Event::BucketScanned);
             match bucket.same_key(fingerprint, mine) {
                 Some(word) if word.is_frozen() => return Scan::Again,
                 Some(_) => return Scan::Present,

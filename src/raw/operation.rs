@@ -157,7 +157,8 @@ impl<'g, E: Element> Operation<'g, E> {
         }
         // Room first: a claim must not get lost to a failing allocation.
         self.claims.reserve(1);
-        let place = self.store.directory(dim).claim(name, self.hash, &self.context);
+        let Context { limbo, guard, .. } = self.context;
+        let place = self.store.directory(dim).claim(name, self.hash, limbo, guard);
         self.claims.push(place);
         place
     }
@@ -221,9 +222,10 @@ impl<'g, E: Element> Operation<'g, E> {
     fn release_place(&self, place: Place) {
         // SAFETY: a chunk is kept by the claim that is given up here (I12).
         let dim = unsafe { place.chunk() }.set().set().dim();
+        let Context { limbo, guard, .. } = self.context;
         // SAFETY: claimed in that directory; given back once, by the winner of the CAS that
         // unpublished its element, or by the operation that did not use it (I12).
-        unsafe { self.store.directory(dim).release(place, &self.context) };
+        unsafe { self.store.directory(dim).release(place, limbo, guard) };
     }
 }
 

@@ -23,8 +23,9 @@ use crate::sync::{AtomicTagged, Guard, MODEL, Mutant, Ordering, Step, failpoint,
 /// grows, about.
 pub(super) const PER_BUCKET: usize = if MODEL { 2 } else { 4 };
 
-/// What an operation carries through the index: the pin it works under, where it retires to, and
-/// how much it may still do for a migration.
+/// What an operation carries through one index: the pin it works under, where it retires to, and how
+/// much it may still do for a migration. Each index has one of its own: one that all share would be
+/// spent in the first, and a directory would not get any further while the entries' table grows.
 pub(super) struct Context<'g> {
     pub(super) guard: &'g Guard,
     pub(super) limbo: &'g Limbo,

@@ -276,7 +276,7 @@ impl<'g, E> Table<'g, E> {
 
     /// Word `index` of the bitmap of finished chunks.
     pub(super) fn done(self, index: usize) -> &'g AtomicU64 {
-        debug_assert!(index < Self::done_words(self.log2));
+        debug_assert!(index < Self::done_words(self.log2), "a word of the other bitmap");
         self.word(index)
     }
 
@@ -506,7 +506,7 @@ mod tests {
                 assert!(table.bucket(i).slots.iter().all(|s| s.load() == Word::UNINIT));
                 assert!(ptr::eq(table.bucket(i), Table::guess(table.pack(), i as u64)));
             }
-            let words = table.buckets().div_ceil(CHUNK * 64);
+            let words = Table::<u64>::done_words(log2);
             // Relaxed: one thread.
             assert!((0..words).all(|w| table.done(w).load(Ordering::Relaxed) == 0));
             let many: Vec<_> = (0..100).map(|_| table.overflow_bucket()).collect();

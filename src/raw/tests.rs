@@ -478,17 +478,42 @@ fn a_place_leads_to_where_its_set_has_moved() {
 }
 
 #[test]
-fn no_write_migrates_more_than_two_chunks() {
+fn no_write_migrates_more_than_one_group() {
     let toys = Toys::new(mix);
     let mut most = 0;
-    probe::take(Event::ChunkMigrated);
+    probe::take(Event::GroupMigrated);
     for key in 0..200_000 {
         toys.put(key, value(key, &["a", "b"]));
-        most = most.max(probe::take(Event::ChunkMigrated));
+        most = most.max(probe::take(Event::GroupMigrated));
     }
     for key in 0..200_000 {
         toys.remove(key);
-        most = most.max(probe::take(Event::ChunkMigrated));
+        most = most.max(probe::take(Event::GroupMigrated));
     }
-    assert!((1..=2).contains(&most), "{most} chunks in one write");
+    assert_eq!(most, 1, "groups in one write");
+}
+
+#[test]
+fn a_directory_grows_while_the_primary_does() {
+    let toys = Toys::new(mix);
+    toys.store.reserve(1 << 15);
+    let growing = || {
+        let guard = toys.store.pin();
+        toys.store.primary.root(&guard).next().is_some()
+    };
+    let first = (0..).find(|&key| {
+        toys.put(key, value(key, &[]));
+        growing()
+    });
+    let mut most = 0;
+    for key in first.into_iter().flat_map(|first| first + 1..) {
+        let name = key.to_string();
+        probe::take(Event::BucketScanned);
+        toys.put(key, value(key, &[&name]));
+        most = most.max(probe::take(Event::BucketScanned));
+        if !growing() {
+            break;
+        }
+    }
+    assert!(most <= 20, "an insert looked at {most} buckets");
 }
