@@ -38,8 +38,21 @@ pub(super) struct Home {
     pub(super) index: u32,
     /// Which stripe of the set.
     pub(super) stripe: u16,
-    /// How far before the chunk its allocation begins: the chunk's own affair.
-    pub(super) before: u16,
+    /// How far before the chunk its allocation begins; written with the chunk.
+    before: u16,
+}
+
+impl Home {
+    /// The first one of a stripe of a set.
+    pub(super) fn new(set: NonNull<NamedSet>, stripe: usize) -> Self {
+        // At most `MOST_STRIPES`.
+        Home { set, index: 0, stripe: stripe as u16, before: 0 }
+    }
+
+    /// The one at an index of the same stripe.
+    pub(super) fn at(self, index: usize) -> Self {
+        Home { index: index as u32, ..self }
+    }
 }
 
 /// A slot of a member set: the address of its chunk, with the number of its bit in the low six

@@ -69,9 +69,8 @@ impl Chunks {
     }
 
     /// Adds the first member of a set that nobody sees yet, and that has no block yet.
-    pub(super) fn first_member(&self, stripe: u16, hash: u64) -> Place {
-        let home = Home { set: NonNull::dangling(), index: 0, stripe, before: 0 };
-        let chunk = Chunk::with_member(home, hash);
+    pub(super) fn first_member(&self, stripe: usize, hash: u64) -> Place {
+        let chunk = Chunk::with_member(Home::new(NonNull::dangling(), stripe), hash);
         // Relaxed, both: the publish of the set releases them.
         self.top.store(1, Ordering::Relaxed);
         self.first[0].swap(chunk.as_ptr(), Ordering::Relaxed);
@@ -185,7 +184,7 @@ impl Chunks {
                     }
                     Err(()) => continue,
                 },
-                None => match self.link(pointer, Home { index: index as u32, ..home }, hash) {
+                None => match self.link(pointer, home.at(index), hash) {
                     Some(place) => place,
                     None => continue,
                 },

@@ -84,7 +84,7 @@ impl NamedSet {
                 #[cfg(test)]
                 crate::probe::count(crate::probe::Event::SlotClaimed);
                 failpoint(Step::UnitTaken);
-                let home = Home { set: self.origin(), index: 0, stripe: number as u16, before: 0 };
+                let home = Home::new(self.origin(), number);
                 Claim::Slot(stripe.chunks.claim(hash, members, home, guard))
             }
         }
@@ -167,7 +167,7 @@ impl Set {
         let stripe = set.stripe(number);
         // Relaxed: in nobody's sight; the publish of the set releases it.
         stripe.count.store(1, Ordering::Relaxed);
-        let place = stripe.chunks.first_member(number as u16, hash);
+        let place = stripe.chunks.first_member(number, hash);
         (set, place)
     }
 

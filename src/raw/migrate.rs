@@ -155,7 +155,7 @@ impl<E: Element> Index<E> {
         // They are needed when the sources have been frozen.
         (0..plan.targets).for_each(|t| {
             let target = group + t * plan.groups;
-            next.bring(target);
+            next.bring_pages(target);
             prefetch(next.bucket(target));
         });
         if mutant(Mutant::MigratedBeforeFill) {

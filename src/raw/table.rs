@@ -292,7 +292,7 @@ impl<'g, E> Table<'g, E> {
     /// Has the system bring the pages of bucket `index`, which is about to be filled, and of those around
     /// it, unless somebody has.
     #[inline]
-    pub(super) fn bring(self, index: usize) {
+    pub(super) fn bring_pages(self, index: usize) {
         if Self::brought_words(self.log2) == 0 {
             return;
         }
@@ -482,10 +482,10 @@ mod tests {
         let brought = || table.word(Table::<u64>::done_words(log2)).load(Ordering::Relaxed);
         assert_eq!(brought(), 0);
         for index in [STRETCH, 2 * STRETCH - 1] {
-            table.bring(index);
+            table.bring_pages(index);
             assert_eq!(brought(), 2);
         }
-        table.bring(STRETCH - 1);
+        table.bring_pages(STRETCH - 1);
         assert_eq!(brought(), 3);
         let unchanged = |index| table.bucket(index).overflow.fill(Link::END);
         assert!((0..table.buckets()).all(unchanged), "still to be filled");
