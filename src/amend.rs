@@ -74,7 +74,7 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
                     Decision::Put(child) => {
                         let body = match current {
                             Some(base) if !base.is_empty() => {
-                                Body::next(base.body(), child, &self.clock)
+                                Body::next(base.life(), child, &self.clock)
                             }
                             _ => Body::first(child, None, &self.clock),
                         };
@@ -114,12 +114,12 @@ where
                 answer = Err(UpdateError::NoChild);
                 return Step::Leave(None);
             };
-            let mut child = current.body().to_child();
+            let mut child = current.to_child();
             answer = change(&mut child).map_err(UpdateError::Failed);
             if answer.is_err() {
                 return Step::Leave(None);
             }
-            let body = Body::next(current.body(), child, &self.clock);
+            let body = Body::next(current.life(), child, &self.clock);
             Step::Put(self.store.draft(hash, current.id().clone(), body))
         });
         self.conclude(|| {

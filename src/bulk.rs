@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::child::{Bindings, Child};
 use crate::clock::Moment;
-use crate::entry::Body;
+use crate::entry::{Body, Life};
 use crate::hooks::{HookKey, Hooks};
 use crate::query::bound;
 use crate::state::Registry;
@@ -35,7 +35,7 @@ where
         let mut news: SmallVec<[bool; 8]> = SmallVec::new();
         let mut kept = 0;
         let mut first = Some(Body::first(child, None, &self.clock));
-        let deadline = first.as_ref().map_or(Moment::NEVER, |first| first.deadline);
+        let deadline = first.as_ref().map_or(Moment::NEVER, |first| first.life.deadline);
         let edited = self.edit(&id, hooks.is_some(), |hash, current, spare| {
             // What was given is moved from attempt to attempt; only what was merged into it goes.
             let spare = spare.map(|draft| draft.into_parts().1);
@@ -47,8 +47,7 @@ where
             kept = 0;
             let Some(live) = current.filter(|entry| bound(entry)) else {
                 news.resize(given.bindings.len(), true);
-                given.deadline = deadline;
-                given.version = 1;
+                given.life = Life { deadline, incarnation: 0, version: 1 };
                 return Step::Put(self.store.draft(hash, id.clone(), given));
             };
 
@@ -68,13 +67,7 @@ where
             let mut bindings: Bindings<P> = others.cloned().collect();
             kept = bindings.len();
             bindings.extend(given.bindings);
-            let body = Body {
-                bindings,
-                deadline: live.due(),
-                incarnation: live.incarnation(),
-                version: live.version() + 1,
-                ..given
-            };
+            let body = Body { bindings, life: live.life().next(), ..given };
             Step::Put(self.store.draft(hash, id.clone(), body))
         });
         self.conclude(|| {
@@ -115,9 +108,9 @@ where
                     gone.push((node.clone(), pid.clone()));
                 }
             }
-            let mut body = live.body().rebound(rest);
+            let mut body = live.rebound(rest);
             if body.bindings.is_empty() {
-                body.deadline = self.clock.now().saturating_add(self.tombstone_ttl);
+                body.life.deadline = self.clock.now().saturating_add(self.tombstone_ttl);
             }
             Step::Put(self.store.draft(hash, live.id().clone(), body))
         });

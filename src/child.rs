@@ -29,12 +29,18 @@ pub(crate) enum Lifetime {
 }
 
 /// A copy of a list of bindings.
-pub(crate) fn copy<P: Clone>(bindings: &Bindings<P>) -> Bindings<P> {
-    match &bindings[..] {
+pub(crate) fn copy<P: Clone>(bindings: &[(Node, P)]) -> Bindings<P> {
+    match bindings {
         // The usual case costs a third of what the loop does.
         [only] => Bindings::from_buf([only.clone()]),
-        _ => bindings.clone(),
+        _ => bindings.into(),
     }
+}
+
+/// A copy of a list of tags. Out of line where there are any: many children have none.
+#[inline]
+pub(crate) fn copy_tags(tags: &[Tag]) -> Tags {
+    if tags.is_empty() { Tags::new() } else { tags.into() }
 }
 
 /// Binds a node to a pid within a list: a node that is there keeps its place and gets the new pid.

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use smol_str::SmolStr;
 
-use crate::child::{Bindings, Child, Lifetime, Pids, Tags, copy};
+use crate::child::{Bindings, Child, Lifetime, Pids, Tags, copy, copy_tags};
 use crate::clock::{Clock, Moment};
 use crate::name::{ChildId, Node, Tag};
-use crate::raw::{Block, Counted, Dim, Element, PinnedRef};
+use crate::raw::{Block, Counted, Dim, Element, Parts, PinnedRef};
 
 /// The index of tags. There are many, and few threads write the same one.
 pub(crate) const TAGS: Dim = Dim::FIRST;
@@ -17,15 +17,27 @@ pub(crate) const TAGS: Dim = Dim::FIRST;
 /// The index of nodes. There are few, and every thread writes the same ones.
 pub(crate) const NODES: Dim = Dim::SECOND;
 
-/// All of an entry but its id, what is read most coming first.
-#[derive(Clone)]
-#[repr(C)]
+/// All of an entry but its id, as it is before it becomes one.
 pub(crate) struct Body<S, P, M> {
     pub(crate) spec: S,
     pub(crate) bindings: Bindings<P>,
     pub(crate) tags: Tags,
     pub(crate) metadata: M,
-    /// `Moment::NEVER` if there is none.
+    pub(crate) life: Life,
+}
+
+/// What of an entry lookups read.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Hot<S, M> {
+    spec: S,
+    metadata: M,
+}
+
+/// Which version of which life of an id an entry is, and how long it lasts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Life {
+    /// `Moment::NEVER` if there is no deadline.
     pub(crate) deadline: Moment,
     /// Given when the first version is published.
     pub(crate) incarnation: u64,
@@ -33,46 +45,34 @@ pub(crate) struct Body<S, P, M> {
     pub(crate) version: u64,
 }
 
+impl Life {
+    /// That of the version that follows.
+    pub(crate) fn next(self) -> Self {
+        Self { version: self.version + 1, ..self }
+    }
+}
+
 impl<S, P, M> Body<S, P, M> {
     /// The first version of a new incarnation. A `ttl` outranks the child's own.
     pub(crate) fn first(child: Child<S, P, M>, ttl: Option<Duration>, clock: &Clock) -> Self {
         let lifetime = ttl.map_or(child.lifetime, Lifetime::For);
         let deadline = deadline(lifetime, Moment::NEVER, clock);
-        Self::of(child, deadline, 0, 1)
+        Self::of(child, Life { deadline, incarnation: 0, version: 1 })
     }
 
-    /// The version that follows `base` in its incarnation.
-    pub(crate) fn next(base: &Self, child: Child<S, P, M>, clock: &Clock) -> Self {
+    /// The version that follows that of a life.
+    pub(crate) fn next(base: Life, child: Child<S, P, M>, clock: &Clock) -> Self {
         let deadline = deadline(child.lifetime, base.deadline, clock);
-        Self::of(child, deadline, base.incarnation, base.version + 1)
+        Self::of(child, Life { deadline, ..base.next() })
     }
 
-    fn of(child: Child<S, P, M>, deadline: Moment, incarnation: u64, version: u64) -> Self {
+    fn of(child: Child<S, P, M>, life: Life) -> Self {
         Self {
             spec: child.spec,
             bindings: child.bindings,
             tags: child.tags,
             metadata: child.metadata,
-            deadline,
-            incarnation,
-            version,
-        }
-    }
-
-    /// The version that follows this one and differs in its bindings only.
-    pub(crate) fn rebound(&self, bindings: Bindings<P>) -> Self
-    where
-        S: Clone,
-        M: Clone,
-    {
-        Self {
-            spec: self.spec.clone(),
-            bindings,
-            tags: self.tags.clone(),
-            metadata: self.metadata.clone(),
-            deadline: self.deadline,
-            incarnation: self.incarnation,
-            version: self.version + 1,
+            life,
         }
     }
 
@@ -84,22 +84,6 @@ impl<S, P, M> Body<S, P, M> {
             tags: self.tags,
             metadata: self.metadata,
             lifetime,
-        }
-    }
-
-    /// A copy to edit.
-    pub(crate) fn to_child(&self) -> Child<S, P, M>
-    where
-        S: Clone,
-        P: Clone,
-        M: Clone,
-    {
-        Child {
-            spec: self.spec.clone(),
-            bindings: copy(&self.bindings),
-            tags: self.tags.clone(),
-            metadata: self.metadata.clone(),
-            lifetime: Lifetime::Keep,
         }
     }
 }
@@ -143,6 +127,10 @@ pub struct Entry<S, P, M = (), K = ChildId>(Block<Self>);
 impl<S, P, M, K> Element for Entry<S, P, M, K> {
     type Key = K;
     type Value = Body<S, P, M>;
+    type Head = Hot<S, M>;
+    type First = Tag;
+    type Second = (Node, P);
+    type Rest = Life;
 
     fn wrap(block: Block<Self>) -> Self {
         Self(block)
@@ -156,41 +144,74 @@ impl<S, P, M, K> Element for Entry<S, P, M, K> {
         &mut self.0
     }
 
-    fn names<'v>(body: &'v Body<S, P, M>, mut each: impl FnMut(Dim, &'v SmolStr)) {
-        if Self::is_live(body) {
-            let tags = body.tags.iter().map(|tag| (TAGS, tag.name()));
-            let nodes = body.bindings.iter().map(|(node, _)| (NODES, node.name()));
-            // Not by `for_each`, which would make two copies of what is done with each.
-            for (dim, name) in tags.chain(nodes) {
-                each(dim, name);
-            }
-        }
+    fn split(body: Body<S, P, M>) -> Parts<Self> {
+        let Body { spec, bindings, tags, metadata, life } = body;
+        Parts { head: Hot { spec, metadata }, firsts: tags, seconds: bindings, rest: life }
     }
 
-    fn same_names(one: &Body<S, P, M>, other: &Body<S, P, M>) -> bool {
-        let mut bindings = one.bindings.iter().zip(&other.bindings);
-        one.tags == other.tags
-            && one.bindings.len() == other.bindings.len()
-            && bindings.all(|((node, _), (other, _))| node == other)
+    fn join(parts: Parts<Self>) -> Body<S, P, M> {
+        let Parts { head: Hot { spec, metadata }, firsts: tags, seconds: bindings, rest: life } =
+            parts;
+        Body { spec, bindings, tags, metadata, life }
     }
 
-    fn is_live(body: &Body<S, P, M>) -> bool {
-        !body.bindings.is_empty()
+    fn first_name(tag: &Tag) -> &SmolStr {
+        tag.name()
     }
 
-    fn is_timed(body: &Body<S, P, M>) -> bool {
-        body.deadline != Moment::NEVER
+    fn second_name((node, _): &(Node, P)) -> &SmolStr {
+        node.name()
+    }
+
+    fn is_live(parts: &Parts<Self>) -> bool {
+        !parts.seconds.is_empty()
+    }
+
+    fn is_timed(parts: &Parts<Self>) -> bool {
+        parts.rest.deadline != Moment::NEVER
     }
 }
 
 impl<S, P, M, K> Entry<S, P, M, K> {
-    pub(crate) fn body(&self) -> &Body<S, P, M> {
-        self.0.value()
+    /// Which version of which life this is.
+    pub(crate) fn life(&self) -> Life {
+        *self.0.rest()
+    }
+
+    /// A copy to edit.
+    pub(crate) fn to_child(&self) -> Child<S, P, M>
+    where
+        S: Clone,
+        P: Clone,
+        M: Clone,
+    {
+        Child {
+            spec: self.spec().clone(),
+            bindings: copy(self.bindings()),
+            tags: copy_tags(self.tags()),
+            metadata: self.metadata().clone(),
+            lifetime: Lifetime::Keep,
+        }
+    }
+
+    /// What follows this version and differs in its bindings only.
+    pub(crate) fn rebound(&self, bindings: Bindings<P>) -> Body<S, P, M>
+    where
+        S: Clone,
+        M: Clone,
+    {
+        Body {
+            spec: self.spec().clone(),
+            bindings,
+            tags: copy_tags(self.tags()),
+            metadata: self.metadata().clone(),
+            life: self.life().next(),
+        }
     }
 
     /// The moment the entry expires, `NEVER` if it does not.
     pub(crate) fn due(&self) -> Moment {
-        self.body().deadline
+        self.life().deadline
     }
 
     /// Whether the deadline has passed. Once it has it stays so: neither clock nor entry goes back.
@@ -230,7 +251,7 @@ impl<S, P, M, K> Entry<S, P, M, K> {
     #[inline]
     #[must_use]
     pub fn spec(&self) -> &S {
-        &self.body().spec
+        &self.0.head().spec
     }
 
     /// On which nodes the child runs and by which pid, in the order in which it was bound.
@@ -249,7 +270,7 @@ impl<S, P, M, K> Entry<S, P, M, K> {
     #[inline]
     #[must_use]
     pub fn bindings(&self) -> &[(Node, P)] {
-        &self.body().bindings
+        self.0.seconds()
     }
 
     /// The pids, in the order of the bindings.
@@ -311,7 +332,7 @@ impl<S, P, M, K> Entry<S, P, M, K> {
     /// ```
     #[must_use]
     pub fn tags(&self) -> &[Tag] {
-        &self.body().tags
+        self.0.firsts()
     }
 
     /// Whether the child carries the tag.
@@ -343,7 +364,7 @@ impl<S, P, M, K> Entry<S, P, M, K> {
     #[inline]
     #[must_use]
     pub fn metadata(&self) -> &M {
-        &self.body().metadata
+        &self.0.head().metadata
     }
 
     /// When the entry expires; `None` if it is permanent.
@@ -381,7 +402,7 @@ impl<S, P, M, K> Entry<S, P, M, K> {
     #[inline]
     #[must_use]
     pub fn incarnation(&self) -> u64 {
-        self.body().incarnation
+        self.life().incarnation
     }
 
     /// How many times the incarnation has been published: 1 at first, one more with every change.
@@ -399,7 +420,7 @@ impl<S, P, M, K> Entry<S, P, M, K> {
     #[inline]
     #[must_use]
     pub fn version(&self) -> u64 {
-        self.body().version
+        self.life().version
     }
 
     /// Whether nothing is bound: a pending entry or a tombstone.

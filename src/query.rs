@@ -67,25 +67,6 @@ pub(crate) fn any<S, P, M, K>(_: &Entry<S, P, M, K>) -> bool {
     true
 }
 
-/// Which entries a lookup is for. Of those that are not special both take all.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind {
-    /// Those that are not empty.
-    Bound,
-    /// Empty ones as well.
-    Any,
-}
-
-impl Kind {
-    #[inline]
-    fn takes<S, P, M, K>(self, entry: &Entry<S, P, M, K>) -> bool {
-        match self {
-            Kind::Bound => bound(entry),
-            Kind::Any => any(entry),
-        }
-    }
-}
-
 /// A registry as it is read under one pin.
 pub(crate) struct View<'g, S, P, M, K> {
     store: &'g Store<Entry<S, P, M, K>>,
@@ -109,15 +90,21 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
 }
 
 impl<'g, S, P, M, K> View<'g, S, P, M, K> {
-    /// The current entry of an id, if it is of that kind and has not expired.
+    /// The current entry of an id, if it is `wanted` and has not expired. What is not special is, whoever asks.
     // Into every caller: with a call and the saving of registers a lookup that waits for memory takes a
     // fifth longer.
     #[inline(always)]
-    pub(crate) fn find<Q>(self, hash: u64, id: &Q, kind: Kind) -> Option<&'g Entry<S, P, M, K>>
+    pub(crate) fn find<Q>(
+        self,
+        hash: u64,
+        id: &Q,
+        wanted: impl Fn(&Entry<S, P, M, K>) -> bool,
+    ) -> Option<&'g Entry<S, P, M, K>>
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let judge = |found: &Found<'g, _>| judge(found, self.clock, |entry| kind.takes(entry));
+        let clock = self.clock;
+        let judge = move |found: &Found<'g, _>| judge(found, clock, &wanted);
         self.store.look_up(hash, |key| id.equivalent(key), judge, self.guard)
     }
 

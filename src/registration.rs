@@ -21,7 +21,7 @@ use crate::entry::{Entry, OwnedEntry};
 use crate::error::Taken;
 use crate::hooks::{HookKey, Hooks, WriteOptions};
 use crate::name::{ChildId, IntoId};
-use crate::query::{Kind, bound};
+use crate::query::bound;
 use crate::raw::Element;
 use crate::state::Registry;
 use crate::write::tell;
@@ -409,7 +409,7 @@ impl<S, P, M, K: Eq, H> Registration<S, P, M, K, H> {
         let found = {
             let guard = registry.store.pin();
             let own = |entry: &&_| self.lease.covers(entry);
-            registry.view(&guard).find(hash, &self.id, Kind::Bound).filter(own).map(read)
+            registry.view(&guard).find(hash, &self.id, bound).filter(own).map(read)
         };
         // Before the result is ready: it may be the last, and a result that is ready leaks if a destructor
         // panics after it.

@@ -129,7 +129,7 @@ where
                 if rest.is_empty() {
                     Step::Remove
                 } else {
-                    let body = current.body().rebound(rest);
+                    let body = current.rebound(rest);
                     Step::Put(self.store.draft(hash, current.id().clone(), body))
                 }
             });

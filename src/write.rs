@@ -110,16 +110,16 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
                     };
                 }
                 Step::Put(mut new) => {
-                    if new.value().version == 1 {
+                    if new.rest().version == 1 {
                         // Not before: it is to be greater than that of what it replaces.
-                        new.value_mut().incarnation = self.next_incarnation();
+                        new.rest_mut().incarnation = self.next_incarnation();
                     }
                     let published = match &held {
                         Some(held) => operation.replace(held, new, still),
                         None => {
                             let _unwinding = Unwinding {
                                 deadlines: &self.deadlines,
-                                due: Due::new(new.value().deadline, new.value().incarnation),
+                                due: Due::new(new.rest().deadline, new.rest().incarnation),
                                 hash,
                             };
                             operation.insert(new)

@@ -7,7 +7,7 @@ use equivalent::Equivalent;
 use super::Pinned;
 use crate::entry::Entry;
 use crate::iter::GetMany;
-use crate::query::Kind;
+use crate::query::{any, bound};
 
 /// Reads of single ids, and of several. They write nothing, wait for nobody and free nothing.
 impl<S, P, M, K, H: BuildHasher> Pinned<'_, S, P, M, K, H> {
@@ -33,7 +33,7 @@ impl<S, P, M, K, H: BuildHasher> Pinned<'_, S, P, M, K, H> {
         Q: Hash + Equivalent<K> + ?Sized,
     {
         let view = self.view();
-        view.find(self.registry().hash(id), id, Kind::Bound)
+        view.find(self.registry().hash(id), id, bound)
     }
 
     /// Whether the id has an entry that is not empty. As [`lookup`](Self::lookup).
@@ -75,7 +75,7 @@ impl<S, P, M, K, H: BuildHasher> Pinned<'_, S, P, M, K, H> {
         Q: Hash + Equivalent<K> + ?Sized,
     {
         let view = self.view();
-        view.find(self.registry().hash(id), id, Kind::Any).is_some()
+        view.find(self.registry().hash(id), id, any).is_some()
     }
 
     /// The pid of the first binding. As [`lookup`](Self::lookup).

@@ -23,14 +23,14 @@ impl<'g, E: Element> Candidate<'g, E> {
         prefetch(element.wrapping_byte_add(Block::<E>::SOUGHT.end - 1));
     }
 
-    /// Asks for the lines around what a lookup reads, too, but not at once: a query reads the places
-    /// before it, and of whom it yields, the value is read next.
+    /// Asks for three lines from the beginning on, but not at once: a query reads the places that are
+    /// behind the block, and of whom it yields, the lists are read next.
     #[inline(always)]
     pub(super) fn prefetch_around(&self) {
         let element = self.word.element();
         prefetch_later(element);
-        prefetch_later(element.wrapping_byte_add(Block::<E>::SOUGHT.start));
-        prefetch_later(element.wrapping_byte_add(Block::<E>::SOUGHT.start + LINE));
+        prefetch_later(element.wrapping_byte_add(LINE));
+        prefetch_later(element.wrapping_byte_add(2 * LINE));
     }
 
     /// Where an element has been found.

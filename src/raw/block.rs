@@ -1,21 +1,21 @@
-//! What an index holds: an element in a counted allocation, from draft to destructor.
+//! What an index holds: an element in a counted allocation.
 //!
-//! An element's life: a [`Draft`] owns it; publishing shares it with whoever is pinned; unlinking
-//! and retiring it ends that; once no pin from before is left, the index gives up its own count,
-//! and the last [`Counted`] reference, if any, is what keeps it.
+//! An element's life: a [`Draft`](super::draft::Draft) owns it; publishing shares it with whoever is
+//! pinned; unlinking and retiring it ends that; once no pin from before is left, the index gives up its
+//! own count, and the last [`Counted`](super::counted::Counted) reference, if any, is what keeps it.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-use std::fmt;
+use std::alloc::Layout;
+use std::marker::PhantomData;
 use std::mem::{self, ManuallyDrop};
-use std::ops::{Deref, Range};
+use std::ops::Range;
 use std::ptr::{self, NonNull};
+use std::slice;
 
-use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use super::chunk::Place;
-use super::word::{ELEMENT_ALIGN, Word};
-use crate::sync::{self, AtomicU8, AtomicU32, Canary, MODEL, Mutant, Ordering, mutant};
+use super::parts::{Counts, Parts, Shape, usual_size};
+use crate::sync::{AtomicU8, AtomicU32, Canary, Mutant, Ordering, mutant};
 
 /// One of the secondary indexes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,8 +36,16 @@ impl Dim {
 pub(crate) trait Element: Sized {
     /// What the primary index finds it by.
     type Key;
-    /// All the rest.
+    /// All the rest, as it is handed in, and back.
     type Value;
+    /// What lookups read of that.
+    type Head;
+    /// What has a name in the first dimension,
+    type First;
+    /// and in the second one.
+    type Second;
+    /// What is left.
+    type Rest;
 
     /// The element of a block.
     fn wrap(block: Block<Self>) -> Self;
@@ -45,68 +53,60 @@ pub(crate) trait Element: Sized {
     fn block(&self) -> &Block<Self>;
     /// The block of an element that nobody else sees yet.
     fn block_mut(&mut self) -> &mut Block<Self>;
-    /// The names under which a value is to be found; asked when it is published.
-    fn names<'v>(value: &'v Self::Value, each: impl FnMut(Dim, &'v SmolStr));
-    /// Whether two values have the same names in the same order. Asked of every replacement: most
-    /// change no name.
-    fn same_names(one: &Self::Value, other: &Self::Value) -> bool {
-        let mut names: SmallVec<[(Dim, &SmolStr); 4]> = SmallVec::new();
-        Self::names(one, |dim, name| names.push((dim, name)));
-        let mut same = 0;
-        let mut all = 0;
-        Self::names(other, |dim, name| {
-            same += usize::from(names.get(all) == Some(&(dim, name)));
-            all += 1;
-        });
-        same == all && all == names.len()
-    }
-    /// Whether the value counts as live (the store keeps a count of those).
-    fn is_live(value: &Self::Value) -> bool;
-    /// Whether the value has a deadline.
-    fn is_timed(value: &Self::Value) -> bool;
-    /// Called when the value has been put into a block, its first or another, which nobody else sees
+    /// Takes a value apart.
+    fn split(value: Self::Value) -> Parts<Self>;
+    /// Puts it together again.
+    fn join(parts: Parts<Self>) -> Self::Value;
+    /// The name under which an element is to be found for the sake of this.
+    fn first_name(first: &Self::First) -> &SmolStr;
+    /// The same in the second dimension.
+    fn second_name(second: &Self::Second) -> &SmolStr;
+    /// Whether the element counts as live: only then it is found by names. (The store keeps a count of
+    /// those.)
+    fn is_live(parts: &Parts<Self>) -> bool;
+    /// Whether the element has a deadline.
+    fn is_timed(parts: &Parts<Self>) -> bool;
+    /// Called when the element has been put into a block, its first or another, which nobody else sees
     /// yet: for what has to know where.
     fn placed(&self) {}
 }
 
 /// Set on an element seen committed, before anything tries to unlink it (I7).
 const WAS_COMMITTED: u8 = 1;
-/// The value has moved to another block: this one was killed, so nobody ever read the value.
+/// All but the key has moved to another block: this one was killed, so nobody ever read that.
 const VACATED: u8 = 2;
 
-/// Where the slots of an element's names are, in the order of its names.
-pub(super) type Places = SmallVec<[Place; 3]>;
-
-/// The inside of an element: its key and value with what the index needs to know about them.
+/// The inside of an element: its key and head with what the index needs to know about them. The other
+/// parts lie behind it, in the same allocation.
 #[repr(C)]
 pub(crate) struct Block<E: Element> {
-    // What queries read, before what lookups read: neither has the other's in its midst.
-    places: Places,
     /// One for the index, until the epoch has passed after its removal, and one for each
-    /// [`Counted`].
-    count: AtomicU32,
+    /// [`Counted`](super::counted::Counted).
+    pub(super) count: AtomicU32,
     flags: AtomicU8,
-    /// What the value says of itself, so that nobody need fetch its line to know. Lookups know from the
-    /// word whether it is both live and without a deadline.
-    live: bool,
-    timed: bool,
-    hash: u64,
-    // 48 bytes from the beginning. Most allocators' blocks of some 200 bytes begin 16 bytes after a
-    // multiple of 32: then a key of 24 bytes and a word of the value after it are in one line.
-    key: E::Key,
-    /// Taken out of a killed block only, with VACATED set (I10).
-    value: ManuallyDrop<E::Value>,
-    /// The pointer this block was allocated with. Whoever frees it frees it through this one: a
-    /// pointer derived from `&E` may not.
+    shape: Shape,
+    /// The pointer this block was allocated with. Whoever frees it, and whoever reads what is behind it,
+    /// does so through this one: a pointer derived from `&E` may not.
     origin: *mut E,
+    // 16 bytes from the beginning. Most allocators' blocks of some hundred bytes begin 16 bytes after a
+    // multiple of 32: then a key of 24 bytes and a word of the head after it are in one line.
+    key: E::Key,
+    /// Taken out of a killed block only, with VACATED set (I10); so is the rest.
+    head: ManuallyDrop<E::Head>,
+    rest: ManuallyDrop<E::Rest>,
     canary: Canary,
+    /// What is behind it.
+    _lists: PhantomData<(E::First, E::Second)>,
 }
 
-// SAFETY: `origin` points to this very block (I15), which is sent as its key and value are.
+// SAFETY: `origin` points to this very block (I15), which is sent as its parts are.
 unsafe impl<E: Element> Send for Block<E>
 where
     E::Key: Send,
-    E::Value: Send,
+    E::Head: Send,
+    E::First: Send,
+    E::Second: Send,
+    E::Rest: Send,
 {
 }
 // SAFETY: `count` and `flags` are atomic, and nobody writes the rest once it is shared (I10, I13).
@@ -114,15 +114,41 @@ where
 unsafe impl<E: Element> Sync for Block<E>
 where
     E::Key: Send + Sync,
-    E::Value: Send + Sync,
+    E::Head: Send + Sync,
+    E::First: Send + Sync,
+    E::Second: Send + Sync,
+    E::Rest: Send + Sync,
 {
 }
 
 impl<E: Element> Block<E> {
-    /// Where in an element that is which every lookup reads, with the first word of the value, which
+    /// Where in an element that is which every lookup reads, with the first word of the head, which
     /// is read next of what was found.
     pub(super) const SOUGHT: Range<usize> =
-        mem::offset_of!(Self, key)..mem::offset_of!(Self, value) + mem::size_of::<usize>();
+        mem::offset_of!(Self, key)..mem::offset_of!(Self, head) + mem::size_of::<usize>();
+
+    /// How much memory most elements take.
+    pub(super) const USUAL: usize = usual_size::<E>();
+
+    /// The block that is to begin at `origin`, with what its lists are like.
+    pub(super) fn new(
+        shape: Shape,
+        key: E::Key,
+        (head, rest): (E::Head, E::Rest),
+        origin: NonNull<E>,
+    ) -> Self {
+        Block {
+            count: AtomicU32::new(1),
+            flags: AtomicU8::new(0),
+            shape,
+            origin: origin.as_ptr(),
+            key,
+            head: ManuallyDrop::new(head),
+            rest: ManuallyDrop::new(rest),
+            canary: Canary::new(),
+            _lists: PhantomData,
+        }
+    }
 
     /// What the element is found by.
     #[inline]
@@ -130,17 +156,131 @@ impl<E: Element> Block<E> {
         &self.key
     }
 
-    /// All the rest of the element.
+    /// What lookups read.
     #[inline]
-    pub(crate) fn value(&self) -> &E::Value {
+    pub(crate) fn head(&self) -> &E::Head {
         self.canary.touch();
-        &self.value
+        &self.head
+    }
+
+    #[inline(always)]
+    pub(super) fn counts(&self) -> Counts {
+        self.shape.counts(|| {
+            let at = Counts::numbers_at::<E>();
+            // SAFETY: where lists are long, `Draft::new` has written the numbers there (I14).
+            unsafe { self.behind::<[usize; 2]>(at).read() }
+        })
+    }
+
+    /// A part behind the block.
+    #[inline(always)]
+    pub(super) fn behind<T>(&self, at: usize) -> *mut T {
+        self.origin.wrapping_byte_add(at).cast()
+    }
+
+    /// What has a name in the first dimension.
+    #[inline]
+    pub(crate) fn firsts(&self) -> &[E::First] {
+        self.canary.touch();
+        let counts = self.counts();
+        let at = self.behind(counts.offsets::<E>().firsts);
+        // SAFETY: so many are there (I14), and nobody writes them once they are shared (I13).
+        unsafe { slice::from_raw_parts(at, counts.firsts) }
+    }
+
+    /// What has a name in the second dimension.
+    #[inline]
+    pub(crate) fn seconds(&self) -> &[E::Second] {
+        self.canary.touch();
+        let counts = self.counts();
+        let at = self.behind(counts.seconds_at::<E>());
+        // SAFETY: so many are there (I14), and nobody writes them once they are shared (I13).
+        unsafe { slice::from_raw_parts(at, counts.seconds) }
+    }
+
+    /// What is left.
+    #[inline]
+    pub(crate) fn rest(&self) -> &E::Rest {
+        self.canary.touch();
+        &self.rest
+    }
+
+    /// The same, to change, of an element that nobody else sees yet.
+    pub(super) fn rest_mut(&mut self) -> &mut E::Rest {
+        &mut self.rest
+    }
+
+    /// Where the slots of the element's names are, in the order of [`names`](Self::names).
+    #[inline]
+    pub(super) fn places(&self) -> &[Place] {
+        let counts = self.counts();
+        let at = self.behind(counts.offsets::<E>().places);
+        // SAFETY: so many are there (I14), and nobody writes them once they are shared (I13).
+        unsafe { slice::from_raw_parts(at, counts.places()) }
+    }
+
+    /// The names under which the element is to be found.
+    pub(super) fn names(&self) -> impl Iterator<Item = (Dim, &SmolStr)> {
+        let (firsts, seconds) =
+            if self.is_live() { (self.firsts(), self.seconds()) } else { (&[][..], &[][..]) };
+        let firsts = firsts.iter().map(|first| (Dim::FIRST, E::first_name(first)));
+        firsts.chain(seconds.iter().map(|second| (Dim::SECOND, E::second_name(second))))
+    }
+
+    /// Takes over the places of another element, if both have the same names in the same order; says whether
+    /// they have. Tried with every replacement: most change no name.
+    pub(super) fn take_over_places(&mut self, other: &Self) -> bool {
+        fn same<T>(one: &[T], other: &[T], name: impl Fn(&T) -> &SmolStr) -> bool {
+            one.len() == other.len() && one.iter().zip(other).all(|(a, b)| name(a) == name(b))
+        }
+        let same = self.is_live() == other.is_live()
+            && same(self.seconds(), other.seconds(), E::second_name)
+            && same(self.firsts(), other.firsts(), E::first_name);
+        if same {
+            // One by one: there are one or two, and a copy of the slice is a call.
+            for (place, handed) in self.places_mut().iter_mut().zip(other.places()) {
+                *place = *handed;
+            }
+        }
+        same
+    }
+
+    /// Where the slots of the element's names are, to be written while nobody else sees it.
+    fn places_mut(&mut self) -> &mut [Place] {
+        let counts = self.counts();
+        let at = self.behind(counts.offsets::<E>().places);
+        // SAFETY: so many are there (I14), and the element is lent to us alone (I13).
+        unsafe { slice::from_raw_parts_mut(at, counts.places()) }
+    }
+
+    /// Asks for the place of each name.
+    pub(super) fn find_places(&mut self, mut find: impl FnMut(Dim, &SmolStr) -> Place) {
+        let places = self.behind::<Place>(self.counts().offsets::<E>().places);
+        for (nth, (dim, name)) in self.names().enumerate() {
+            let place = find(dim, name);
+            // SAFETY: there is one for each name (I14). Names are elsewhere, and the element is lent to us
+            // alone (I13).
+            unsafe {
+                // It would be given back twice.
+                let known = slice::from_raw_parts(places, nth);
+                assert!(!known.contains(&place), "an element that has a name twice");
+                places.add(nth).write(place);
+            }
+        }
+    }
+
+    /// Where the slot of a name is, if the element has that name.
+    pub(super) fn place_of(&self, dim: Dim, name: &SmolStr) -> Option<Place> {
+        let nth = self.names().position(|other| other == (dim, name))?;
+        Some(self.places()[nth])
     }
 
     /// The hash it was published under.
     #[inline]
     pub(crate) fn hash(&self) -> u64 {
-        self.hash
+        let at = self.behind::<u64>(self.counts().offsets::<E>().hash);
+        // SAFETY: it is there (I14), and nobody writes it (I13).
+        unsafe { at.read() }
     }
 
     /// Whether somebody may have unlinked the element since it was found: read at the end of a
@@ -155,19 +295,19 @@ impl<E: Element> Block<E> {
     /// Whether the value counts as live.
     #[inline]
     pub(crate) fn is_live(&self) -> bool {
-        self.live
+        self.shape.is_live()
     }
 
     /// Whether the value has a deadline.
     #[inline]
     pub(crate) fn is_timed(&self) -> bool {
-        self.timed
+        self.shape.is_timed()
     }
 
     /// Whether lookups have to look at more than the key.
     #[inline]
     pub(super) fn is_special(&self) -> bool {
-        !self.live || self.timed
+        self.shape.is_special()
     }
 
     /// Says that the element has been seen committed. Before any attempt to unlink it (I7).
@@ -181,60 +321,83 @@ impl<E: Element> Block<E> {
         }
     }
 
-    pub(super) fn places(&self) -> &Places {
-        &self.places
+    /// Under a model: looks whether the element is still there.
+    pub(super) fn touch(&self) {
+        self.canary.touch();
+    }
+
+    pub(super) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// What the element was made of.
+    ///
+    /// # Safety
+    /// The element is the caller's, and nothing is done with it after this but to free its memory.
+    pub(super) unsafe fn take_apart(&self) -> (E::Key, Parts<E>) {
+        self.canary.kill();
+        // SAFETY: each part is where it is read (I14); the caller's promise: for the last time (I13).
+        unsafe {
+            let parts = Parts {
+                head: ptr::read(&raw const *self.head),
+                firsts: self.firsts().iter().map(|first| ptr::read(first)).collect(),
+                seconds: self.seconds().iter().map(|second| ptr::read(second)).collect(),
+                rest: ptr::read(&raw const *self.rest),
+            };
+            (ptr::read(&raw const self.key), parts)
+        }
+    }
+
+    /// Takes all but the key out of a block: head and rest are returned, what is behind the block is the
+    /// caller's to copy.
+    ///
+    /// # Safety
+    /// Nobody looks at anything but the key any more, and nobody has called this before.
+    pub(super) unsafe fn vacate(&self) -> (E::Head, E::Rest) {
+        // Relaxed: only the destructor reads it, ordered by retirement.
+        self.flags.fetch_or(VACATED, Ordering::Relaxed);
+        // SAFETY: the caller's promise: they are there, and read for the last time (I10).
+        unsafe { (ptr::read(&raw const *self.head), ptr::read(&raw const *self.rest)) }
+    }
+
+    /// How the element was allocated.
+    pub(super) fn layout(&self) -> Layout {
+        self.counts().offsets::<E>().layout::<E>()
     }
 
     pub(super) fn origin(&self) -> NonNull<E> {
         // SAFETY: `Draft::new` set it to where it put the element (I15).
         unsafe { NonNull::new_unchecked(self.origin) }
     }
-
-    /// A reference that keeps the element for as long as it is wanted, pinned or not.
-    pub(crate) fn share(&self) -> Counted<E> {
-        if mutant(Mutant::CountAfterZero) {
-            // What a count would be worth without the epoch's promise.
-            let seen = self.count.load(Ordering::Relaxed);
-            self.count.store(seen.wrapping_add(1), Ordering::Relaxed);
-            return Counted(self.origin());
-        }
-        // Relaxed, as `Arc`: `&self` proves that the count is not zero, either by a `Counted` or
-        // by a pin, during which the index does not give up its own (I11).
-        let before = self.count.fetch_add(1, Ordering::Relaxed);
-        if before > u32::MAX / 2 {
-            // More references than memory could hold honestly: somebody forgets them in a loop.
-            std::process::abort();
-        }
-        Counted(self.origin())
-    }
-}
-
-/// Gives up one count; true if it was the last, and the element is the caller's to drop.
-///
-/// # Safety
-/// The caller owns one count of the element, and gives it up here.
-unsafe fn release<E: Element>(element: NonNull<E>) -> bool {
-    // SAFETY: the caller's count keeps it until the subtraction (I11). Only the counter is borrowed
-    // during that: as soon as it is done, somebody else may free the rest.
-    let count = unsafe { &element.as_ref().block().count };
-    // Release: this owner's accesses come before the drop (O13).
-    if count.fetch_sub(1, Ordering::Release) != 1 {
-        return false;
-    }
-    // Acquire: pairs with the other owners' Release, whose release sequences the subtraction above
-    // goes on with (O13). Not a fence: it costs the same, and thread sanitizer sees it.
-    count.load(Ordering::Acquire);
-    true
 }
 
 impl<E: Element> Drop for Block<E> {
     fn drop(&mut self) {
         self.canary.kill();
         // Relaxed: whoever drops has exclusive access, with the epoch's or the count's ordering.
-        if self.flags.load(Ordering::Relaxed) & VACATED == 0 {
-            // SAFETY: dropped once, here (I13); VACATED is set where it was taken (I10).
-            unsafe { ManuallyDrop::drop(&mut self.value) };
+        if self.flags.load(Ordering::Relaxed) & VACATED != 0 {
+            return;
         }
+        let counts = self.counts();
+        let offsets = counts.offsets::<E>();
+        // Each goes, even if the destructor of another one panics.
+        let _rest = InPlace(&raw mut *self.rest);
+        let firsts = self.behind::<E::First>(offsets.firsts);
+        let _firsts = InPlace(ptr::slice_from_raw_parts_mut(firsts, counts.firsts));
+        let seconds = self.behind::<E::Second>(offsets.seconds);
+        let _seconds = InPlace(ptr::slice_from_raw_parts_mut(seconds, counts.seconds));
+        // SAFETY: dropped once, here (I13); VACATED is set where it was taken (I10).
+        unsafe { ManuallyDrop::drop(&mut self.head) };
+    }
+}
+
+/// A part that goes with this. Made by the drop of a block that has all its parts, once for each.
+struct InPlace<T: ?Sized>(*mut T);
+
+impl<T: ?Sized> Drop for InPlace<T> {
+    fn drop(&mut self) {
+        // SAFETY: the part is there (I14), and its block is being dropped, once (I13).
+        unsafe { ptr::drop_in_place(self.0) };
     }
 }
 
@@ -248,243 +411,4 @@ pub(super) unsafe fn element<'g, E: Element>(pointer: *mut E) -> &'g E {
     let element = unsafe { &*pointer };
     element.block().canary.touch();
     element
-}
-
-fn layout<E>() -> Layout {
-    Layout::new::<E>().align_to(ELEMENT_ALIGN).expect("a valid layout").pad_to_align()
-}
-
-/// Memory of one element without an element in it.
-pub(super) struct Room<E>(NonNull<E>);
-
-impl<E> Room<E> {
-    pub(super) fn allocate() -> Self {
-        // SAFETY: not empty: `E` is a `Block` with a new type around it (I14).
-        let memory = unsafe { alloc(layout::<E>()) };
-        let Some(memory) = NonNull::new(memory.cast::<E>()) else {
-            handle_alloc_error(layout::<E>());
-        };
-        Word::check_address(memory.as_ptr());
-        Room(memory)
-    }
-
-    /// # Safety
-    /// The memory came from [`Room::into_raw`] of a type of the same layout, once.
-    pub(super) unsafe fn from_raw(memory: NonNull<u8>) -> Self {
-        Room(memory.cast())
-    }
-
-    pub(super) fn into_raw(self) -> NonNull<u8> {
-        ManuallyDrop::new(self).0.cast()
-    }
-}
-
-impl<E> Drop for Room<E> {
-    fn drop(&mut self) {
-        if MODEL {
-            sync::keep_until_end(self.0.cast(), layout::<E>());
-            return;
-        }
-        // SAFETY: allocated by `allocate` with this layout (I15); empty, and ours alone (I13).
-        unsafe { dealloc(self.0.as_ptr().cast(), layout::<E>()) };
-    }
-}
-
-/// An element that is written but not published: whoever has the draft owns it.
-pub(crate) struct Draft<E: Element>(NonNull<E>);
-
-impl<E: Element> Draft<E> {
-    pub(super) fn new(room: Room<E>, hash: u64, key: E::Key, value: E::Value) -> Self {
-        let memory = ManuallyDrop::new(room).0;
-        let element = E::wrap(Block {
-            count: AtomicU32::new(1),
-            flags: AtomicU8::new(0),
-            live: E::is_live(&value),
-            timed: E::is_timed(&value),
-            places: Places::new(),
-            key,
-            value: ManuallyDrop::new(value),
-            hash,
-            origin: memory.as_ptr(),
-            canary: Canary::new(),
-        });
-        // SAFETY: the room is memory for one `E` (I14), and its owner gave it to us (I13).
-        unsafe { memory.write(element) };
-        let draft = Draft(memory);
-        draft.element().placed();
-        draft
-    }
-
-    fn element(&self) -> &E {
-        // SAFETY: the draft owns an initialised element (I13).
-        unsafe { self.0.as_ref() }
-    }
-
-    pub(super) fn block_mut(&mut self) -> &mut Block<E> {
-        // SAFETY: the draft owns an initialised element, unpublished (I13).
-        unsafe { self.0.as_mut() }.block_mut()
-    }
-
-    /// The key it is going to be found by.
-    pub(crate) fn key(&self) -> &E::Key {
-        self.element().block().key()
-    }
-
-    /// All the rest.
-    pub(crate) fn value(&self) -> &E::Value {
-        self.element().block().value()
-    }
-
-    /// All the rest, to change; except for what [`Element`] asks of it, which is asked but once.
-    pub(crate) fn value_mut(&mut self) -> &mut E::Value {
-        &mut self.block_mut().value
-    }
-
-    pub(super) fn hash(&self) -> u64 {
-        self.element().block().hash
-    }
-
-    /// Whether the value counts as live.
-    pub(super) fn is_live(&self) -> bool {
-        let block = self.element().block();
-        debug_assert!(block.is_live() == E::is_live(block.value()));
-        debug_assert!(block.is_timed() == E::is_timed(block.value()));
-        block.is_live()
-    }
-
-    pub(super) fn set_places(&mut self, places: Places) {
-        self.block_mut().places = places;
-    }
-
-    /// The key and the value, given back.
-    pub(crate) fn into_parts(self) -> (E::Key, E::Value) {
-        let memory = ManuallyDrop::new(self).0;
-        // SAFETY: the draft owned the element (I13); what is not moved out is dropped just below,
-        // and the memory goes back as a room (I15).
-        unsafe {
-            let block: *mut Block<E> = (*memory.as_ptr()).block_mut();
-            let key = ptr::read(&raw const (*block).key);
-            let value = ptr::read(&raw const (*block).value);
-            ptr::drop_in_place(&raw mut (*block).places);
-            (*block).canary.kill();
-            drop(Room(memory));
-            (key, ManuallyDrop::into_inner(value))
-        }
-    }
-
-    /// Hands the element over to the index that is about to publish it.
-    pub(super) fn into_raw(self) -> NonNull<E> {
-        ManuallyDrop::new(self).0
-    }
-
-    /// # Safety
-    /// The element came from [`Draft::into_raw`] and was never published.
-    pub(super) unsafe fn from_raw(element: NonNull<E>) -> Self {
-        Draft(element)
-    }
-}
-
-impl<E: Element> Drop for Draft<E> {
-    fn drop(&mut self) {
-        // The memory goes back even if a destructor panics.
-        let _room = Room(self.0);
-        // SAFETY: the draft owns the element and is gone after this (I13).
-        unsafe { ptr::drop_in_place(self.0.as_ptr()) };
-    }
-}
-
-/// Takes the payload out of a block that was published, never committed, and killed.
-///
-/// The key is cloned, because others that met the pending word may still be comparing with it;
-/// the value is moved, because nobody but its inserter ever looks at an uncommitted one (I10).
-///
-/// # Safety
-/// The caller published this element, it was killed or dropped by a migration without ever having
-/// been committed, and the caller will retire it and publish it no more.
-pub(super) unsafe fn salvage<E: Element>(element: &E, room: Room<E>) -> Draft<E>
-where
-    E::Key: Clone,
-{
-    let block = element.block();
-    let key = block.key.clone();
-    // SAFETY: nobody else looks at the value (I10). It is read once: VACATED is set right after,
-    // and the block's drop then leaves it alone.
-    let value = unsafe { ptr::read(&raw const *block.value) };
-    // Relaxed: only the destructor reads it, ordered by retirement.
-    block.flags.fetch_or(VACATED, Ordering::Relaxed);
-    let mut draft = Draft::new(room, block.hash, key, value);
-    // The claims stay with the operation; the new element has the same.
-    draft.set_places(block.places.clone());
-    draft
-}
-
-/// Gives up the index's own count of an element, once the epoch has passed. Returns its memory if
-/// that was the last count.
-///
-/// # Safety
-/// The element was unlinked and retired once, no pin from before is left (I8), and this is the
-/// only call for it.
-pub(super) unsafe fn give_up<E: Element>(element: NonNull<E>) -> Option<Room<E>> {
-    // SAFETY: the index's own count still keeps it (I11).
-    let block = unsafe { element.as_ref() }.block();
-    block.canary.touch();
-    // Acquire: pairs with the Release of the owners that are gone (O13). Where no other is left,
-    // as is most often so, none can come: a locked operation is saved.
-    let alone = block.count.load(Ordering::Acquire) == 1;
-    // SAFETY: the index's own count, given up here, once (I11, I13).
-    if !alone && !unsafe { release(element) } {
-        return None;
-    }
-    // The memory goes back even if a destructor panics.
-    let room = Room(element);
-    // SAFETY: the last count is gone, and no pin is left, so nobody else has a reference (I8, I11).
-    unsafe { ptr::drop_in_place(element.as_ptr()) };
-    Some(room)
-}
-
-/// A counted reference to an element: it may be held for ever and on any thread, and outlives the
-/// index it came from.
-pub(crate) struct Counted<E: Element>(NonNull<E>);
-
-// SAFETY: like `Arc`: the last owner, on any thread, drops the element (so `Send`), and all of
-// them share it (so `Sync`) (I11).
-unsafe impl<E: Element + Send + Sync> Send for Counted<E> {}
-// SAFETY: like `Arc`: whoever shares one can clone it, and own the clone (I11).
-unsafe impl<E: Element + Send + Sync> Sync for Counted<E> {}
-
-impl<E: Element> std::panic::UnwindSafe for Counted<E> where E: std::panic::RefUnwindSafe {}
-impl<E: Element> std::panic::RefUnwindSafe for Counted<E> where E: std::panic::RefUnwindSafe {}
-
-impl<E: Element> Deref for Counted<E> {
-    type Target = E;
-
-    #[inline]
-    fn deref(&self) -> &E {
-        // SAFETY: this reference's count keeps the element (I11).
-        unsafe { element(self.0.as_ptr()) }
-    }
-}
-
-impl<E: Element> Clone for Counted<E> {
-    fn clone(&self) -> Self {
-        self.block().share()
-    }
-}
-
-impl<E: Element> Drop for Counted<E> {
-    fn drop(&mut self) {
-        // SAFETY: this reference's own count, given up once (I11).
-        if unsafe { release(self.0) } {
-            let _room = Room(self.0);
-            // SAFETY: the last count is gone (I11). The memory goes to the allocator, not to a
-            // limbo, which may be gone.
-            unsafe { ptr::drop_in_place(self.0.as_ptr()) };
-        }
-    }
-}
-
-impl<E: Element + fmt::Debug> fmt::Debug for Counted<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
 }

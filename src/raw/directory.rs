@@ -6,8 +6,9 @@ use std::ptr;
 use ahash::RandomState;
 use smol_str::SmolStr;
 
-use super::block::{Dim, Draft};
+use super::block::Dim;
 use super::chunk::Place;
+use super::draft::Draft;
 use super::limbo::Limbo;
 use super::members::{Claim, NamedSet, Released, Set, stripes};
 use super::pages::Pages;
@@ -78,12 +79,12 @@ impl Directory {
 
     /// A new set with one member, unless somebody else brings one.
     #[inline(never)]
-    fn bring<'g>(&'g self, name: &SmolStr, hash: u64, context: &Context<'g>) -> Option<Place> {
-        let (set, place) = Set::with_member(self.dim, self.stripes, hash);
-        let room = context.limbo.room();
-        let draft = Draft::new(room, self.hasher.hash_one(name), name.clone(), set);
+    fn bring<'g>(&'g self, name: &SmolStr, member: u64, context: &Context<'g>) -> Option<Place> {
+        let (set, place) = Set::with_member(self.dim, self.stripes, member);
+        let hash = self.hasher.hash_one(name);
+        let draft = Draft::new(hash, name.clone(), set, |layout| context.limbo.room(layout));
         failpoint(Step::SetBuilt);
-        self.index.insert(draft, context).ok()?;
+        self.index.insert(hash, draft, context).ok()?;
         #[cfg(test)]
         crate::probe::count(crate::probe::Event::SlotClaimed);
         Some(place)

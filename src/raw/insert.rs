@@ -4,7 +4,8 @@
 
 use std::ptr::NonNull;
 
-use super::block::{Draft, Element, element, salvage};
+use super::block::{Element, element};
+use super::draft::{Draft, salvage};
 use super::primary::{Context, Index};
 use super::resolve::{Fate, Published, same_key};
 use super::table::{Bucket, SLOTS, Table};
@@ -63,19 +64,20 @@ impl<E: Element> Bucket<E> {
 }
 
 impl<E: Element> Index<E> {
-    /// Inserts an element whose key is absent.
+    /// Inserts an element of that hash whose key is absent.
     ///
     /// Linearization (L4): the commit of its slot, by this thread or a helper. If an element of
     /// that key is there (L1 of the scan or of the validation pass), the draft comes back.
     pub(super) fn insert<'g>(
         &'g self,
+        hash: u64,
         draft: Draft<E>,
         context: &Context<'g>,
     ) -> Result<&'g E, Draft<E>>
     where
         E::Key: Eq + Clone,
     {
-        let hash = draft.hash();
+        debug_assert_eq!(draft.hash(), hash);
         let mut mine = Inserting {
             index: self,
             context,
@@ -254,7 +256,8 @@ impl<E: Element> Inserting<'_, '_, E> {
     {
         if self.seen {
             // SAFETY: ours, killed or dropped, never committed (I10); retired right below (I6).
-            let draft = unsafe { salvage(self.element(), self.context.limbo.room()) };
+            let draft =
+                unsafe { salvage(self.element(), |layout| self.context.limbo.room(layout)) };
             self.retire();
             self.disarm();
             draft
@@ -271,7 +274,7 @@ impl<E: Element> Inserting<'_, '_, E> {
         E::Key: Clone,
     {
         // SAFETY: ours, killed, so never committed (I10); retired right below (I6).
-        let draft = unsafe { salvage(self.element(), self.context.limbo.room()) };
+        let draft = unsafe { salvage(self.element(), |layout| self.context.limbo.room(layout)) };
         self.retire();
         self.element = draft.into_raw();
         self.seen = false;

@@ -20,8 +20,10 @@ use std::ptr::{self, NonNull};
 #[cfg(feature = "metrics")]
 use std::time::Instant;
 
-use super::block::{Element, Room, give_up};
+use super::block::Element;
+use super::counted::give_up;
 use super::pad::CachePadded;
+use super::room::Room;
 use super::shelf::{Rooms, Shelf};
 use crate::striped;
 use crate::sync::{
@@ -126,8 +128,6 @@ pub(crate) struct Limbo {
     slots: Box<[CachePadded<Slot>]>,
     /// The last one made because all were busy; they stay as long as the limbo.
     further: CachePadded<AtomicTagged<Slot>>,
-    rooms: Layout,
-    release: unsafe fn(NonNull<u8>),
     /// Which slot is looked at next.
     round: AtomicUsize,
 }
@@ -140,34 +140,26 @@ unsafe impl Send for Limbo {}
 unsafe impl Sync for Limbo {}
 
 impl Limbo {
-    /// A limbo that keeps memory of elements of type `E` for reuse.
-    pub(super) fn new<E>() -> Self {
-        unsafe fn release<E>(memory: NonNull<u8>) {
-            // SAFETY: called once for what `keep` took from a room of this layout (I13, I15).
-            drop(unsafe { Room::<E>::from_raw(memory) });
-        }
+    /// A limbo in which nothing waits.
+    pub(super) fn new() -> Self {
         let slots = if MODEL {
             // One for each thread of a model, unless the model has them share.
             4
         } else {
             striped::stripes() * 4
         };
-        let (rooms, release) = (Layout::new::<E>(), release::<E> as _);
-        let idle = || CachePadded(Self::slot(0, rooms, release));
         Limbo {
-            slots: (0..slots).map(|_| idle()).collect(),
+            slots: (0..slots).map(|_| CachePadded(Self::slot(0))).collect(),
             further: CachePadded(AtomicTagged::new(ptr::null_mut())),
-            rooms,
-            release,
             round: AtomicUsize::new(0),
         }
     }
 
-    fn slot(state: usize, rooms: Layout, release: unsafe fn(NonNull<u8>)) -> Slot {
+    fn slot(state: usize) -> Slot {
         Slot {
             state: AtomicUsize::new(state),
             writes: AtomicUsize::new(0),
-            shelf: UnsafeCell::new(Shelf::new(rooms, release)),
+            shelf: UnsafeCell::new(Shelf::new()),
             next: ptr::null_mut(),
             turn: Turn::new(),
         }
@@ -213,7 +205,7 @@ impl Limbo {
 
     /// A new shelf, in this thread's hands from the start.
     fn one_more(&self) -> Held<'_> {
-        let slot = Box::into_raw(Box::new(Self::slot(BUSY, self.rooms, self.release)));
+        let slot = Box::into_raw(Box::new(Self::slot(BUSY)));
         // Relaxed: validated by the CAS below.
         let mut head = self.further.0.load(Ordering::Relaxed);
         loop {
@@ -230,14 +222,13 @@ impl Limbo {
         }
     }
 
-    /// Memory for an element, used before if there is some.
+    /// Memory for an element of that layout, used before if there is some.
     #[inline]
-    pub(super) fn room<E>(&self) -> Room<E> {
+    pub(super) fn room(&self, layout: Layout) -> Room {
         let own = self.own();
-        if Layout::new::<E>() != self.rooms || own.hints() & ROOMS_BIT == 0 {
-            return Room::allocate();
-        }
-        own.take().and_then(|mut shelf| shelf.rooms.take()).unwrap_or_else(Room::allocate)
+        let used = if own.hints() & ROOMS_BIT == 0 { None } else { own.take() };
+        let room = used.and_then(|mut shelf| shelf.rooms.take(layout));
+        room.unwrap_or_else(|| Room::allocate(layout))
     }
 
     /// # Safety
@@ -487,7 +478,7 @@ mod tests {
     #[test]
     fn who_finds_all_shelves_busy_makes_one_more_which_stays() {
         static FREED: AtomicUsize = AtomicUsize::new(0);
-        let limbo = Limbo::new::<u64>();
+        let limbo = Limbo::new();
         let slots = limbo.slots.len();
         assert_eq!(limbo.all().count(), slots);
 
@@ -513,7 +504,7 @@ mod tests {
     fn writers_look_after_the_shelves_of_others() {
         static FREED: AtomicUsize = AtomicUsize::new(0);
         const MANY: usize = 1000;
-        let limbo = Limbo::new::<u64>();
+        let limbo = Limbo::new();
         let busy: Vec<_> = (0..limbo.slots.len()).map(|_| limbo.shelf()).collect();
         (0..MANY).for_each(|_| retire(&limbo, &FREED));
         drop(busy);

@@ -13,8 +13,10 @@
 //!
 //! A set with no member left closes, leaves its directory and is retired; so does a chunk.
 
+use std::convert::Infallible;
 use std::ptr::NonNull;
 
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use super::block::{Block, Dim, Element};
@@ -22,6 +24,7 @@ use super::chunk::{ChunkRef, Home, Place, Slots};
 use super::chunks::{self, Chunks};
 use super::limbo::Limbo;
 use super::pad::CachePadded;
+use super::parts::Parts;
 use crate::striped;
 use crate::sync::{self, AtomicUsize, Guard, Mutant, Ordering, Step, failpoint, mutant};
 
@@ -31,6 +34,10 @@ pub(super) struct NamedSet(Block<NamedSet>);
 impl Element for NamedSet {
     type Key = SmolStr;
     type Value = Set;
+    type Head = Set;
+    type First = Infallible;
+    type Second = Infallible;
+    type Rest = ();
 
     fn wrap(block: Block<Self>) -> Self {
         NamedSet(block)
@@ -41,11 +48,22 @@ impl Element for NamedSet {
     fn block_mut(&mut self) -> &mut Block<Self> {
         &mut self.0
     }
-    fn names<'v>(_: &'v Set, _: impl FnMut(Dim, &'v SmolStr)) {}
-    fn is_live(_: &Set) -> bool {
+    fn split(head: Set) -> Parts<Self> {
+        Parts { head, firsts: SmallVec::new(), seconds: SmallVec::new(), rest: () }
+    }
+    fn join(parts: Parts<Self>) -> Set {
+        parts.head
+    }
+    fn first_name(first: &Infallible) -> &SmolStr {
+        match *first {}
+    }
+    fn second_name(second: &Infallible) -> &SmolStr {
+        match *second {}
+    }
+    fn is_live(_: &Parts<Self>) -> bool {
         true
     }
-    fn is_timed(_: &Set) -> bool {
+    fn is_timed(_: &Parts<Self>) -> bool {
         false
     }
     fn placed(&self) {
@@ -60,7 +78,7 @@ impl NamedSet {
     }
 
     pub(super) fn set(&self) -> &Set {
-        self.0.value()
+        self.0.head()
     }
 
     pub(super) fn origin(&self) -> NonNull<NamedSet> {

@@ -6,7 +6,7 @@
 //! store ─► operation ─► directory ─► members ─► chunks ─► chunk
 //!   │        │            │
 //!   ├────────┴────────────┴─► primary (lanes, insert, resolve, migrate, walk, batch) ─► table ─► word
-//!   └─► limbo ─► shelf ─► block
+//!   └─► limbo ─► shelf ─► (draft, counted) ─► room ─► block ─► parts
 //! ```
 //!
 //! Who may touch what: only `word` knows the bits of slot words; only `primary`, `insert`, `resolve`
@@ -18,7 +18,9 @@ mod batch;
 mod block;
 mod chunk;
 mod chunks;
+mod counted;
 mod directory;
+mod draft;
 mod flags;
 #[cfg(feature = "metrics")]
 mod gauges;
@@ -32,12 +34,14 @@ pub mod model_api;
 mod operation;
 mod pad;
 mod pages;
+mod parts;
 mod prefetch;
 mod primary;
 mod query;
 #[cfg(feature = "tracing")]
 mod resizes;
 mod resolve;
+mod room;
 mod shelf;
 mod slack;
 mod store;
@@ -48,9 +52,12 @@ mod word;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use block::{Block, Counted, Dim, Draft, Element};
+pub(crate) use block::{Block, Dim, Element};
+pub(crate) use counted::Counted;
+pub(crate) use draft::Draft;
 pub(crate) use pad::CachePadded;
 pub(crate) use pages::Pages;
+pub(crate) use parts::Parts;
 pub(crate) use primary::{Found, Held};
 pub(crate) use query::Members;
 #[cfg(feature = "tracing")]

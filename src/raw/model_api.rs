@@ -7,8 +7,11 @@ use std::fmt;
 
 use smol_str::SmolStr;
 
-use super::block::{Block, Counted, Dim, Draft, Element, element, salvage};
+use super::block::{Block, Dim, Element, element};
+use super::counted::Counted;
+use super::draft::{Draft, salvage};
 use super::pages::Pages;
+use super::parts::Parts;
 use super::primary::{Context, Found, Index};
 use super::resolve::{Fate, Published};
 use super::store::{Store, Verdict};
@@ -36,7 +39,7 @@ impl Eq for Key {}
 #[derive(Debug)]
 struct Value {
     number: u64,
-    names: Vec<(Dim, SmolStr)>,
+    names: Vec<SmolStr>,
 }
 
 /// Numbers from this one on are deadlines.
@@ -47,6 +50,10 @@ struct Toy(Block<Toy>);
 impl Element for Toy {
     type Key = Key;
     type Value = Value;
+    type Head = u64;
+    type First = SmolStr;
+    type Second = SmolStr;
+    type Rest = ();
 
     fn wrap(block: Block<Self>) -> Self {
         Toy(block)
@@ -57,14 +64,25 @@ impl Element for Toy {
     fn block_mut(&mut self) -> &mut Block<Self> {
         &mut self.0
     }
-    fn names<'v>(value: &'v Value, mut each: impl FnMut(Dim, &'v SmolStr)) {
-        value.names.iter().for_each(|(dim, name)| each(*dim, name));
+    fn split(value: Value) -> Parts<Self> {
+        let (firsts, seconds): (Vec<_>, Vec<_>) =
+            value.names.into_iter().partition(|name| dim(name) == Dim::FIRST);
+        Parts { head: value.number, firsts: firsts.into(), seconds: seconds.into(), rest: () }
     }
-    fn is_live(value: &Value) -> bool {
-        value.number != 0
+    fn join(parts: Parts<Self>) -> Value {
+        Value { number: parts.head, names: parts.firsts.into_iter().chain(parts.seconds).collect() }
     }
-    fn is_timed(value: &Value) -> bool {
-        value.number >= LEASE
+    fn first_name(name: &SmolStr) -> &SmolStr {
+        name
+    }
+    fn second_name(name: &SmolStr) -> &SmolStr {
+        name
+    }
+    fn is_live(parts: &Parts<Self>) -> bool {
+        parts.head != 0
+    }
+    fn is_timed(parts: &Parts<Self>) -> bool {
+        parts.head >= LEASE
     }
 }
 
@@ -101,7 +119,7 @@ impl Owned {
     /// The number it was put in with.
     #[must_use]
     pub fn number(&self) -> u64 {
-        self.0.block().value().number
+        *self.0.block().head()
     }
 }
 
@@ -120,7 +138,7 @@ impl Toys {
     }
 
     fn draft(&self, key: Key, number: u64, names: &[&str]) -> Draft<Toy> {
-        let names = names.iter().map(|name| (dim(name), SmolStr::new(name))).collect();
+        let names = names.iter().map(SmolStr::new).collect();
         self.store.draft(key.hash, key, Value { number, names })
     }
 
@@ -132,7 +150,7 @@ impl Toys {
         loop {
             match operation.locate(|toy| *toy.0.key() == key) {
                 Some(base) => match operation.replace(&base, draft, || true) {
-                    Ok(_) => return Some(base.entry().0.value().number),
+                    Ok(_) => return Some(*base.entry().0.head()),
                     Err(again) => draft = again,
                 },
                 None => match operation.insert(draft) {
@@ -159,7 +177,7 @@ impl Toys {
         loop {
             let base = operation.locate(|toy| *toy.0.key() == key)?;
             match operation.replace(&base, draft, || true) {
-                Ok(_) => return Some(base.entry().0.value().number),
+                Ok(_) => return Some(*base.entry().0.head()),
                 Err(again) => draft = again,
             }
         }
@@ -172,7 +190,7 @@ impl Toys {
         loop {
             let base = operation.locate(|toy| *toy.0.key() == key)?;
             if operation.remove(&base, || true) {
-                return Some(base.entry().0.value().number);
+                return Some(*base.entry().0.head());
             }
         }
     }
@@ -182,7 +200,7 @@ impl Toys {
     pub fn get(&self, key: Key) -> Option<u64> {
         let guard = self.store.pin();
         let found = self.store.look_up(key.hash, |k| *k == key, |_| Verdict::Take, &guard)?;
-        Some(found.0.value().number)
+        Some(*found.0.head())
     }
 
     /// The number of a key, by a batch of two.
@@ -195,14 +213,14 @@ impl Toys {
             |_| Verdict::Take,
             &guard,
         );
-        found.map(|toy| toy.map(|toy| toy.0.value().number))
+        found.map(|toy| toy.map(|toy| *toy.0.head()))
     }
 
     /// The number of a key, if it is greater than what the clock says: as an expiry is read.
     pub fn get_unexpired(&self, key: Key, now: impl Fn() -> u64) -> Option<u64> {
         let guard = self.store.pin();
         let judge = |found: &Found<'_, Toy>| {
-            if !found.is_special() || found.entry().0.value().number > now() {
+            if !found.is_special() || *found.entry().0.head() > now() {
                 Verdict::Take
             } else if found.unchanged() {
                 Verdict::Absent
@@ -211,7 +229,7 @@ impl Toys {
             }
         };
         let found = self.store.look_up(key.hash, |k| *k == key, judge, &guard)?;
-        Some(found.0.value().number)
+        Some(*found.0.head())
     }
 
     /// A counted reference to a key's element.
@@ -330,7 +348,7 @@ impl Toys {
                 continue;
             }
             // SAFETY: ours, killed or dropped, never committed (I10); retired right below (I6).
-            let again = unsafe { salvage(toy, self.store.limbo.room()) };
+            let again = unsafe { salvage(toy, |layout| self.store.limbo.room(layout)) };
             // SAFETY: ours, and out of its slot or frozen there for good (I2, I13).
             unsafe { self.store.limbo.retire_element(mine, &guard) };
             if fate == Fate::Rejected {
@@ -388,7 +406,7 @@ fn once_each(found: &[Found<'_, Toy>]) -> Vec<(u8, u64)> {
         let block = &one.entry().0;
         let again = || found[i + 1..].iter().any(|other| other.entry().0.key() == block.key());
         if !(block.superseded() && again()) {
-            all.push((block.key().id, block.value().number));
+            all.push((block.key().id, *block.head()));
         }
     }
     all.sort_unstable();

@@ -9,8 +9,9 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::ptr::NonNull;
 
-use super::block::{Block, Dim, Draft, Element, Places, element};
+use super::block::{Dim, Element, element};
 use super::chunk::Place;
+use super::draft::Draft;
 use super::primary::{Context, Held};
 use super::store::Store;
 use crate::sync::{Guard, Mutant, Step, failpoint, mutant};
@@ -80,10 +81,9 @@ impl<'g, E: Element> Operation<'g, E> {
     where
         E::Key: Eq + Clone,
     {
-        debug_assert_eq!(draft.hash(), self.hash);
         self.plan(None, &mut draft);
         self.live = draft.is_live();
-        let new = self.store.primary.insert(draft, &self.context)?;
+        let new = self.store.primary.insert(self.hash, draft, &self.context)?;
         self.keep_used();
         // Committed, by whomever: its slots are its own or have been given back by its remover.
         self.count_inserted();
@@ -96,7 +96,7 @@ impl<'g, E: Element> Operation<'g, E> {
             return false;
         }
         if mutant(Mutant::FreeSlotEarly) {
-            self.release(base.entry().block().places(), &Places::new());
+            self.release(base.entry().block().places(), &[]);
         }
         if mutant(Mutant::RetireBeforeUnlink) {
             let old = base.entry().block().origin();
@@ -111,38 +111,31 @@ impl<'g, E: Element> Operation<'g, E> {
         if !base.entry().block().is_live() {
             self.store.empty.add(-1);
         }
-        self.retire(base.entry(), &Places::new());
+        self.retire(base.entry(), &[]);
         true
     }
 
     /// Gives every name of the draft a slot: handed on from the base, or this operation's own.
     fn plan(&mut self, base: Option<&E>, draft: &mut Draft<E>) {
         let base = base.filter(|_| !mutant(Mutant::ClaimAnew)).map(E::block);
-        let mut places = Places::new();
-        match base {
-            // Most updates change no name.
-            Some(base) if E::same_names(base.value(), draft.value()) => {
-                // One by one: there are one or two, and a copy of the slice is a call.
-                base.places().iter().for_each(|&place| places.push(place));
-            }
-            _ => E::names(draft.value(), |dim, name| {
-                let handed = base.and_then(|base| place_of(base, dim, name));
-                let place = handed.unwrap_or_else(|| self.own(dim, name));
-                // It would be given back twice.
-                assert!(!places.contains(&place), "an element that has a name twice");
-                places.push(place);
-            }),
+        if !base.is_some_and(|base| draft.block_mut().take_over_places(base)) {
+            draft.block_mut().find_places(|dim, name| {
+                let handed = base.and_then(|base| base.place_of(dim, name));
+                handed.unwrap_or_else(|| self.own(dim, name))
+            });
         }
         // The unused ones first.
         self.unused = 0;
-        let (claims, used) = (&mut self.claims[..], &places[..]);
-        for i in 0..claims.len() {
-            if !used.contains(&claims[i]) {
-                claims.swap(i, self.unused);
-                self.unused += 1;
+        let claims = &mut self.claims[..];
+        if !claims.is_empty() {
+            let used = draft.block().places();
+            for i in 0..claims.len() {
+                if !used.contains(&claims[i]) {
+                    claims.swap(i, self.unused);
+                    self.unused += 1;
+                }
             }
         }
-        draft.set_places(places);
     }
 
     /// A slot of this operation's own for a name: claimed before, or now.
@@ -184,7 +177,7 @@ impl<'g, E: Element> Operation<'g, E> {
 
     /// What the winner does about the element it has unpublished, except for the slots that its
     /// successor has taken over.
-    fn retire(&self, old: &'g E, kept: &Places) {
+    fn retire(&self, old: &'g E, kept: &[Place]) {
         if !mutant(Mutant::FreeSlotEarly) {
             self.release(old.block().places(), kept);
         }
@@ -211,9 +204,9 @@ impl<'g, E: Element> Operation<'g, E> {
         }
     }
 
-    fn release(&self, places: &Places, kept: &Places) {
+    fn release(&self, places: &[Place], kept: &[Place]) {
         // Most replacements keep them all.
-        if places[..] != kept[..] {
+        if places != kept {
             let gone = places.iter().filter(|place| !kept.contains(place));
             gone.for_each(|place| self.release_place(*place));
         }
@@ -237,17 +230,4 @@ impl<E: Element> Drop for Operation<'_, E> {
             self.give_back();
         }
     }
-}
-
-/// Where the slot of a name of a published element is, if the element has that name.
-fn place_of<E: Element>(block: &Block<E>, dim: Dim, name: &SmolStr) -> Option<Place> {
-    let mut places = block.places().iter();
-    let mut found = None;
-    E::names(block.value(), |other_dim, other| {
-        let place = places.next();
-        if (other_dim, other) == (dim, name) {
-            found = place.copied();
-        }
-    });
-    found
 }

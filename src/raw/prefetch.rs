@@ -11,12 +11,15 @@ const SECOND: i32 = 2;
 /// About the size of a cache line.
 pub(super) const LINE: usize = 64;
 
-/// Asks for all lines of what is at `address` but the first, which the caller is about to read.
+/// Asks for all lines of what takes `size` bytes at `address`, but the first, which the caller is about to
+/// read, and but for what is beyond the fourth.
 #[inline(always)]
-pub(super) fn prefetch_rest<T>(address: *const T) {
-    for line in 1..const { size_of::<T>().div_ceil(LINE) }.min(4) {
+pub(super) fn prefetch_rest<T>(address: *const T, size: usize) {
+    for line in 1..size.div_ceil(LINE).min(4) {
         prefetch(address.wrapping_byte_add(line * LINE));
     }
+    // It may not begin where a line does.
+    prefetch(address.wrapping_byte_add(size - 1));
 }
 
 /// Asks the processor to fetch the line at `address`. Any address will do: nothing is read.

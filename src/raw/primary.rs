@@ -7,7 +7,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
-use super::block::{Element, element, give_up};
+use super::block::{Element, element};
+use super::counted::give_up;
 use super::limbo::Limbo;
 use super::pages::Pages;
 #[cfg(feature = "tracing")]

@@ -9,8 +9,8 @@ use std::ptr::NonNull;
 #[cfg(feature = "metrics")]
 use std::time::Instant;
 
-use super::block::Room;
 use super::flags;
+use super::room::Room;
 use crate::sync::{self, Flag, Guard, MODEL, Step, failpoint};
 
 /// Retired things of one batch, as long as few batches wait.
@@ -21,8 +21,10 @@ const DOUBLING: usize = 4;
 const MOST_DOUBLINGS: usize = 10;
 /// Emptied vectors and raised flags of batches that a shelf keeps for later.
 const SPARE: usize = 16;
-/// Rooms for elements that a shelf keeps for later.
+/// Rooms for elements that a shelf keeps for later,
 const ROOMS: usize = 256;
+/// and how many of them are looked at for one of the right size.
+const LOOK: usize = 8;
 
 /// Something unlinked, and how it is freed.
 struct Retired {
@@ -30,27 +32,45 @@ struct Retired {
     free: unsafe fn(NonNull<u8>, &mut Rooms),
 }
 
-/// Memory of freed elements of one layout, for new ones.
+/// Memory of freed elements, for new ones.
 pub(super) struct Rooms {
-    layout: Layout,
-    free: Vec<NonNull<u8>>,
-    release: unsafe fn(NonNull<u8>),
+    /// The last one that was freed, whose lines are nearest, at the end.
+    free: Vec<Room>,
+    /// Which one goes next if it is in the way of others.
+    oldest: usize,
 }
 
 impl Rooms {
-    pub(super) fn take<E>(&mut self) -> Option<Room<E>> {
-        if Layout::new::<E>() != self.layout {
-            return None;
-        }
-        // SAFETY: `keep` put it here out of a room of the same layout (I15), and this takes it
-        // away, off a shelf that is ours (I13).
-        self.free.pop().map(|memory| unsafe { Room::from_raw(memory) })
+    fn new() -> Self {
+        Rooms { free: Vec::new(), oldest: 0 }
     }
 
-    pub(super) fn keep<E>(&mut self, room: Room<E>) {
+    /// One for an element of that layout. Most are as large as those before them.
+    #[inline]
+    pub(super) fn take(&mut self, layout: Layout) -> Option<Room> {
+        if self.free.last()?.layout() == layout { self.free.pop() } else { self.look(layout) }
+    }
+
+    /// One of the last few.
+    #[cold]
+    #[inline(never)]
+    fn look(&mut self, layout: Layout) -> Option<Room> {
+        let least = self.free.len().saturating_sub(LOOK);
+        let nth = self.free[least..].iter().rposition(|room| room.layout() == layout)?;
+        Some(self.free.swap_remove(least + nth))
+    }
+
+    pub(super) fn keep(&mut self, room: Room) {
         // Freed memory stays out of use under a model, so that a late access is seen.
-        if !MODEL && Layout::new::<E>() == self.layout && self.free.len() < ROOMS {
-            self.free.push(room.into_raw());
+        if MODEL {
+            return;
+        }
+        if self.free.len() < ROOMS {
+            self.free.push(room);
+        } else if self.free[self.oldest].layout() != room.layout() {
+            // Elements are of another size than they used to be.
+            self.free[self.oldest] = room;
+            self.oldest = (self.oldest + 1) % ROOMS;
         }
     }
 }
@@ -82,8 +102,8 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
-    /// Nothing yet; `release` gives back a room of the layout.
-    pub(super) fn new(rooms: Layout, release: unsafe fn(NonNull<u8>)) -> Self {
+    /// Nothing yet.
+    pub(super) fn new() -> Self {
         Shelf {
             open: Vec::new(),
             #[cfg(feature = "metrics")]
@@ -91,7 +111,7 @@ impl Shelf {
             limit: BATCH,
             owed: 0,
             sealed: VecDeque::new(),
-            rooms: Rooms { layout: rooms, free: Vec::new(), release },
+            rooms: Rooms::new(),
             vectors: Vec::new(),
             flags: Vec::new(),
         }
@@ -216,10 +236,7 @@ impl Shelf {
             // SAFETY: retired once (I13); the caller's promise: its time has come (I8).
             keep_first(first_panic, || unsafe { (item.free)(item.memory, rooms) });
         }
-        for memory in rooms.free.drain(..) {
-            // SAFETY: `keep` put it there out of a room of this layout (I13, I15).
-            unsafe { (rooms.release)(memory) };
-        }
+        rooms.free.clear();
         flags.drain(..).for_each(flags::give_flag);
     }
 
@@ -236,5 +253,40 @@ impl Shelf {
 pub(super) fn keep_first(first: &mut Option<Box<dyn Any + Send>>, f: impl FnOnce()) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
         first.get_or_insert(panic);
+    }
+}
+
+#[cfg(all(test, not(any(process_registry_loom, process_registry_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rooms_are_used_again_for_what_is_of_their_size() {
+        let layout = |size| Layout::from_size_align(size, 16).unwrap();
+        let mut rooms = Rooms::new();
+        assert!(rooms.take(layout(120)).is_none());
+        for size in [120, 152, 120] {
+            rooms.keep(Room::allocate(layout(size)));
+        }
+        assert!(rooms.take(layout(96)).is_none());
+        for (size, left) in [(152, 2), (120, 1), (120, 0)] {
+            assert_eq!(rooms.take(layout(size)).unwrap().layout(), layout(size));
+            assert_eq!(rooms.free.len(), left);
+        }
+    }
+
+    #[test]
+    fn rooms_of_a_size_that_is_gone_make_room_for_others() {
+        let layout = |size| Layout::from_size_align(size, 16).unwrap();
+        let mut rooms = Rooms::new();
+        for _ in 0..2 * ROOMS {
+            rooms.keep(Room::allocate(layout(120)));
+        }
+        assert_eq!(rooms.free.len(), ROOMS, "no more than that");
+        for _ in 0..2 * ROOMS {
+            rooms.keep(Room::allocate(layout(152)));
+        }
+        assert!(rooms.free.iter().all(|room| room.layout() == layout(152)));
+        assert_eq!(rooms.free.len(), ROOMS);
     }
 }

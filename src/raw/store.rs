@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 
-use super::block::{Dim, Draft, Element};
+use super::block::{Block, Dim, Element};
 use super::directory::Directory;
+use super::draft::Draft;
 use super::limbo::Limbo;
 use super::operation::Operation;
 use super::pages::Pages;
@@ -51,7 +52,7 @@ impl<E: Element> Store<E> {
             primary: Index::new(capacity, pages),
             directories: [Dim::FIRST, Dim::SECOND].map(|dim| Directory::new(dim, pages)),
             empty: Striped::new(),
-            limbo: Limbo::new::<E>(),
+            limbo: Limbo::new(),
             _shares: PhantomData,
         }
     }
@@ -146,7 +147,7 @@ impl<E: Element> Store<E> {
         guard: &'g Guard,
     ) -> Option<&'g E> {
         let accept = move |element: &E| {
-            prefetch_rest(element);
+            prefetch_rest(element, Block::<E>::USUAL);
             eq(element.block().key())
         };
         self.settle(None, hash, accept, judge, guard)
@@ -212,7 +213,7 @@ impl<E: Element> Store<E> {
 
     /// An element that is not published yet.
     pub(crate) fn draft(&self, hash: u64, key: E::Key, value: E::Value) -> Draft<E> {
-        Draft::new(self.limbo.room(), hash, key, value)
+        Draft::new(hash, key, value, |layout| self.limbo.room(layout))
     }
 
     /// One write operation on the keys of a hash.

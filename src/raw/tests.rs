@@ -1,25 +1,34 @@
 //! The core by itself: elements with a number for a key and names of two dimensions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
-use super::block::{Draft, Room, salvage};
+use super::draft::{Draft, salvage};
 use super::members::{NamedSet, Set};
-use super::{Block, Dim, Element, Pages, Store, Verdict};
+use super::room::Room;
+use super::{Block, Dim, Element, Pages, Parts, Store, Verdict};
 use crate::probe::{self, Event};
 
+/// What a toy is made of: a number, which counts the toys that are alive if it is to, and names.
 #[derive(Debug)]
 struct Value {
+    number: Number,
     tags: Vec<SmolStr>,
+}
+
+#[derive(Debug)]
+struct Number {
     number: u64,
     alive: Option<Arc<AtomicUsize>>,
 }
 
-impl Drop for Value {
+impl Drop for Number {
     fn drop(&mut self) {
         if let Some(alive) = &self.alive {
             alive.fetch_sub(1, Ordering::Relaxed);
@@ -32,6 +41,11 @@ struct Toy(Block<Toy>);
 impl Element for Toy {
     type Key = u64;
     type Value = Value;
+    type Head = Number;
+    type First = SmolStr;
+    type Second = Infallible;
+    type Rest = ();
+
     fn wrap(block: Block<Self>) -> Self {
         Toy(block)
     }
@@ -41,19 +55,29 @@ impl Element for Toy {
     fn block_mut(&mut self) -> &mut Block<Self> {
         &mut self.0
     }
-    fn names<'v>(value: &'v Value, mut each: impl FnMut(Dim, &'v SmolStr)) {
-        value.tags.iter().for_each(|tag| each(Dim::FIRST, tag));
+    fn split(Value { number, tags }: Value) -> Parts<Self> {
+        Parts { head: number, firsts: tags.into(), seconds: SmallVec::new(), rest: () }
     }
-    fn is_live(value: &Value) -> bool {
-        value.number != 0
+    fn join(parts: Parts<Self>) -> Value {
+        Value { number: parts.head, tags: parts.firsts.into_vec() }
     }
-    fn is_timed(value: &Value) -> bool {
-        value.number.is_multiple_of(5)
+    fn first_name(tag: &SmolStr) -> &SmolStr {
+        tag
+    }
+    fn second_name(none: &Infallible) -> &SmolStr {
+        match *none {}
+    }
+    fn is_live(parts: &Parts<Self>) -> bool {
+        parts.head.number != 0
+    }
+    fn is_timed(parts: &Parts<Self>) -> bool {
+        parts.head.number.is_multiple_of(5)
     }
 }
 
 fn value(number: u64, tags: &[&str]) -> Value {
-    Value { tags: tags.iter().map(SmolStr::new).collect(), number, alive: None }
+    let number = Number { number, alive: None };
+    Value { tags: tags.iter().map(SmolStr::new).collect(), number }
 }
 
 fn mix(key: u64) -> u64 {
@@ -81,7 +105,7 @@ impl Toys {
             loop {
                 match operation.locate(|toy| *toy.0.key() == key) {
                     Some(base) => match operation.replace(&base, draft, || true) {
-                        Ok(_) => break Some(base.entry().0.value().number),
+                        Ok(_) => break Some(base.entry().0.head().number),
                         Err(again) => draft = again,
                     },
                     None => match operation.insert(draft) {
@@ -111,7 +135,7 @@ impl Toys {
             loop {
                 match operation.locate(|toy| *toy.0.key() == key) {
                     Some(base) if operation.remove(&base, || true) => {
-                        break Some(base.entry().0.value().number);
+                        break Some(base.entry().0.head().number);
                     }
                     Some(_) => {}
                     None => break None,
@@ -126,7 +150,7 @@ impl Toys {
         let guard = self.store.pin();
         let hash = (self.hash)(key);
         let found = self.store.look_up(hash, |k| *k == key, |_| Verdict::Take, &guard)?;
-        Some(found.0.value().number)
+        Some(found.0.head().number)
     }
 
     fn tagged(&self, tag: &str) -> Vec<u64> {
@@ -152,7 +176,8 @@ impl Toys {
             assert_eq!(self.get(key), Some(*number), "key {key}");
         }
         let mut tags: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
-        for (&key, (_, names)) in oracle {
+        let live = || oracle.iter().filter(|(_, (number, _))| *number != 0);
+        for (&key, (_, names)) in live() {
             names.iter().for_each(|name| tags.entry(name).or_default().push(key));
         }
         for tag in TAGS {
@@ -165,7 +190,7 @@ impl Toys {
         let names: BTreeSet<_> =
             self.store.names(Dim::FIRST, &guard).into_iter().map(|(n, _)| n.to_string()).collect();
         let expected: BTreeSet<_> =
-            oracle.values().flat_map(|v| v.1.iter().map(ToString::to_string)).collect();
+            live().flat_map(|(_, v)| v.1.iter().map(ToString::to_string)).collect();
         assert_eq!(names, expected);
     }
 }
@@ -222,14 +247,14 @@ fn a_batch_finds_what_single_lookups_find() {
             |i| mix(keys[i]),
             |i, k| *k == keys[i],
             |found| {
-                let value = found.entry().0.value();
-                assert_eq!(found.is_special(), Toy::is_timed(value) || !Toy::is_live(value));
-                let take = !found.is_special() || value.number.is_multiple_of(2);
+                let number = found.entry().0.head().number;
+                assert_eq!(found.is_special(), number.is_multiple_of(5) || number == 0);
+                let take = !found.is_special() || number.is_multiple_of(2);
                 if take { Verdict::Take } else { Verdict::Absent }
             },
             &guard,
         );
-        let found = found.map(|toy| toy.map(|toy| toy.0.value().number));
+        let found = found.map(|toy| toy.map(|toy| toy.0.head().number));
         let expected = keys.map(|key| {
             toys.get(key).filter(|number| !number.is_multiple_of(5) || number.is_multiple_of(2))
         });
@@ -279,7 +304,8 @@ fn every_value_is_dropped_exactly_once() {
     let alive = Arc::new(AtomicUsize::new(0));
     let counted = |number| {
         alive.fetch_add(1, Ordering::Relaxed);
-        Value { tags: vec!["a".into()], number, alive: Some(alive.clone()) }
+        let number = Number { number, alive: Some(alive.clone()) };
+        Value { tags: vec!["a".into()], number }
     };
     let kept;
     {
@@ -387,7 +413,7 @@ fn threads_churn_and_readers_see_whole_things() {
             let carriers = toys
                 .store
                 .walk(&guard)
-                .filter(|f| f.entry().0.value().tags.iter().any(|t| t == tag))
+                .filter(|f| f.entry().0.firsts().iter().any(|t| t == tag))
                 .count();
             assert_eq!((toys.tagged(tag).len(), members), (carriers, carriers), "tag {tag}");
         }
@@ -419,7 +445,7 @@ fn a_replace_that_keeps_its_names_writes_no_index() {
 fn a_query_reads_only_its_members_slots() {
     let toys = Toys::new(mix);
     for key in 0..100_000 {
-        toys.put(key, value(key, &["a"]));
+        toys.put(key, value(key + 1, &["a"]));
     }
     for key in 0..100_000 {
         if key % 10_000 != 0 {
@@ -455,7 +481,7 @@ fn a_query_yields_what_is_current_when_it_gets_there() {
         }
     }
     let rest: BTreeMap<_, _> =
-        members.map(|found| (*found.entry().0.key(), found.entry().0.value().number)).collect();
+        members.map(|found| (*found.entry().0.key(), found.entry().0.head().number)).collect();
     let expected = (0..100).filter(|key| *key != first && key % 3 == 1);
     assert_eq!(rest, expected.map(|key| (key, key + 1_000)).collect());
 }
@@ -464,12 +490,12 @@ fn a_query_yields_what_is_current_when_it_gets_there() {
 fn a_place_leads_to_where_its_set_has_moved() {
     for stripes in [1, 4] {
         let (set, place) = Set::with_member(Dim::SECOND, stripes, 7);
-        let first = Draft::<NamedSet>::new(Room::allocate(), 1, "a".into(), set).into_raw();
+        let first = Draft::<NamedSet>::new(1, "a".into(), set, Room::allocate).into_raw();
         // SAFETY: the draft's element, ours alone; its claim keeps the chunk (I12, I13).
         let (killed, chunk) = unsafe { (first.as_ref(), place.chunk()) };
         assert!(std::ptr::eq(chunk.set(), killed));
         // SAFETY: never published, and dropped below (I10, I13).
-        let second = unsafe { salvage(killed, Room::allocate()) }.into_raw();
+        let second = unsafe { salvage(killed, Room::allocate) }.into_raw();
         assert_ne!(first, second);
         assert_eq!(chunk.set().origin(), second);
         // SAFETY: each from `into_raw`, once (I13).

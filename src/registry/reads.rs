@@ -8,7 +8,7 @@ use equivalent::Equivalent;
 use smallvec::SmallVec;
 
 use crate::entry::{Entry, EntryRef, OwnedEntry};
-use crate::query::{BATCH, Kind, bound, judge};
+use crate::query::{BATCH, any, bound, judge};
 use crate::state::Registry;
 
 /// Reads of single ids. They write nothing, wait for nobody and free nothing.
@@ -60,7 +60,7 @@ impl<S, P, M, K, H: BuildHasher> Registry<S, P, M, K, H> {
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        self.read(id, Kind::Bound, |entry| Some(entry.share()))
+        self.read(id, bound, |entry| Some(entry.share()))
     }
 
     /// Whether the id has an entry that is not empty.
@@ -82,7 +82,7 @@ impl<S, P, M, K, H: BuildHasher> Registry<S, P, M, K, H> {
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        self.read(id, Kind::Bound, |_| Some(())).is_some()
+        self.read(id, bound, |_| Some(())).is_some()
     }
 
     /// Whether the id has an entry at all, an empty one included.
@@ -103,7 +103,7 @@ impl<S, P, M, K, H: BuildHasher> Registry<S, P, M, K, H> {
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        self.read(id, Kind::Any, |_| Some(())).is_some()
+        self.read(id, any, |_| Some(())).is_some()
     }
 
     /// The pid of the first binding.
@@ -126,7 +126,7 @@ impl<S, P, M, K, H: BuildHasher> Registry<S, P, M, K, H> {
         Q: Hash + Equivalent<K> + ?Sized,
         P: Clone,
     {
-        self.read(id, Kind::Bound, |entry| entry.pid().cloned())
+        self.read(id, bound, |entry| entry.pid().cloned())
     }
 
     /// The pids in the order of the bindings; none if the id is unknown.
@@ -150,7 +150,7 @@ impl<S, P, M, K, H: BuildHasher> Registry<S, P, M, K, H> {
         P: Clone,
     {
         let pids = |entry: &Entry<S, P, M, K>| Some(entry.pids().cloned().collect());
-        self.read(id, Kind::Bound, pids).unwrap_or_default()
+        self.read(id, bound, pids).unwrap_or_default()
     }
 
     /// The pid on the [local node](Self::local_node).
@@ -174,7 +174,7 @@ impl<S, P, M, K, H: BuildHasher> Registry<S, P, M, K, H> {
         P: Clone,
     {
         let local = |entry: &Entry<S, P, M, K>| entry.pid_on(&self.local_node).cloned();
-        self.read(id, Kind::Bound, local)
+        self.read(id, bound, local)
     }
 
     /// Those of the ids that have an entry that is not empty: each once, in the order of the argument.
@@ -215,12 +215,12 @@ impl<S, P, M, K, H: BuildHasher> Registry<S, P, M, K, H> {
         }
     }
 
-    /// Reads something of an entry of a kind under a pin of its own.
+    /// Reads something of an entry that is `wanted` under a pin of its own.
     #[inline]
     fn read<Q, R>(
         &self,
         id: &Q,
-        kind: Kind,
+        wanted: impl Fn(&Entry<S, P, M, K>) -> bool,
         read: impl FnOnce(&Entry<S, P, M, K>) -> Option<R>,
     ) -> Option<R>
     where
@@ -229,6 +229,6 @@ impl<S, P, M, K, H: BuildHasher> Registry<S, P, M, K, H> {
         let hash = self.hash(id);
         self.store.prefetch(hash);
         let guard = self.store.pin();
-        read(self.view(&guard).find(hash, id, kind)?)
+        read(self.view(&guard).find(hash, id, wanted)?)
     }
 }

@@ -16,8 +16,8 @@ const NODE: Node = Node::from_static("node-a");
 /// each one asks for that; and each insertion and removal keeps an index of the children on that
 /// node as well. The first word of the payload is the specification, and it
 /// is the pid. The rest of the payload is left out: an entry has all of it that a child has
-/// (bindings, tags, deadline, version, its places in the indexes), 208 bytes with a string as the
-/// key, where a peer's key and payload have 120.
+/// (bindings, deadline, version, its place in the index of nodes), 120 bytes with a string as the key, as
+/// many as a peer's key and payload have.
 #[derive(Debug)]
 pub struct Bound<K: Key>(Registry<u64, u64, (), K>);
 

@@ -1,0 +1,175 @@
+//! Elements in the making: written, and not published.
+
+use std::alloc::Layout;
+use std::mem::{self, ManuallyDrop};
+use std::ptr::{self, NonNull};
+
+use smallvec::SmallVec;
+
+use super::block::{Block, Element};
+use super::chunk::Place;
+use super::parts::{Counts, Parts};
+use super::room::{Room, drop_element};
+
+/// An element that is written but not published: whoever has the draft owns it.
+pub(crate) struct Draft<E: Element>(NonNull<E>);
+
+impl<E: Element> Draft<E> {
+    /// An element in the room that is given for it.
+    #[inline]
+    pub(super) fn new(
+        hash: u64,
+        key: E::Key,
+        value: E::Value,
+        room: impl FnOnce(Layout) -> Room,
+    ) -> Self {
+        let parts = E::split(value);
+        let (counts, timed) = (Counts::of(&parts), E::is_timed(&parts));
+        let offsets = counts.offsets::<E>();
+        let Parts { head, firsts, seconds, rest } = parts;
+        let memory = room(offsets.layout::<E>()).into_memory::<E>();
+        let element = E::wrap(Block::new(counts.shape(timed), key, (head, rest), memory));
+        // SAFETY: the room is memory for the block and what `counts` counts, each part at its place in it
+        // (I14), and its owner gave it to us (I13).
+        unsafe {
+            memory.write(element);
+            if let Some(numbers) = counts.numbers() {
+                memory.byte_add(Counts::numbers_at::<E>()).cast().write(numbers);
+            }
+            move_out(seconds, memory.byte_add(offsets.seconds).cast());
+            let places = memory.byte_add(offsets.places).cast::<Place>();
+            (0..counts.places()).for_each(|i| places.add(i).write(Place::NOWHERE));
+            move_out(firsts, memory.byte_add(offsets.firsts).cast());
+            memory.byte_add(offsets.hash).cast().write(hash);
+        }
+        let draft = Draft(memory);
+        draft.element().placed();
+        draft
+    }
+
+    fn element(&self) -> &E {
+        // SAFETY: the draft owns an initialised element (I13).
+        unsafe { self.0.as_ref() }
+    }
+
+    /// The element's inside.
+    pub(super) fn block(&self) -> &Block<E> {
+        self.element().block()
+    }
+
+    /// The key it is going to be found by.
+    pub(crate) fn key(&self) -> &E::Key {
+        self.block().key()
+    }
+
+    /// What is neither key nor head nor named.
+    pub(crate) fn rest(&self) -> &E::Rest {
+        self.block().rest()
+    }
+
+    /// The same, to change.
+    pub(super) fn block_mut(&mut self) -> &mut Block<E> {
+        // SAFETY: the draft, lent to us, owns an initialised element (I13).
+        unsafe { self.0.as_mut() }.block_mut()
+    }
+
+    /// What is neither key nor head nor named, to change; except for what [`Element`] asks of it, which is
+    /// asked but once.
+    pub(crate) fn rest_mut(&mut self) -> &mut E::Rest {
+        self.block_mut().rest_mut()
+    }
+
+    pub(super) fn hash(&self) -> u64 {
+        self.block().hash()
+    }
+
+    /// Whether the element counts as live.
+    pub(super) fn is_live(&self) -> bool {
+        self.block().is_live()
+    }
+
+    /// The key and the value, given back.
+    pub(crate) fn into_parts(self) -> (E::Key, E::Value) {
+        let element = ManuallyDrop::new(self).0;
+        // SAFETY: the draft owned an initialised element (I13).
+        let block = unsafe { element.as_ref() }.block();
+        let layout = block.layout();
+        // SAFETY: the draft's, and its memory alone is left (I13).
+        let (key, parts) = unsafe { block.take_apart() };
+        // SAFETY: nothing is left of the element, which was allocated so (I13, I15).
+        drop(unsafe { Room::of(element, layout) });
+        (key, E::join(parts))
+    }
+
+    /// Hands the element over to the index that is about to publish it.
+    pub(super) fn into_raw(self) -> NonNull<E> {
+        ManuallyDrop::new(self).0
+    }
+
+    /// # Safety
+    /// The element came from [`Draft::into_raw`] and was never published.
+    pub(super) unsafe fn from_raw(element: NonNull<E>) -> Self {
+        Draft(element)
+    }
+}
+
+impl<E: Element> Drop for Draft<E> {
+    fn drop(&mut self) {
+        // SAFETY: the draft owns the element and is gone after this (I13).
+        unsafe { drop_element(self.0) };
+    }
+}
+
+/// Moves the items of a list to where there is room for them.
+///
+/// # Safety
+/// There is room for as many.
+#[inline(always)]
+unsafe fn move_out<A: smallvec::Array>(mut list: SmallVec<A>, to: NonNull<A::Item>) {
+    let (from, items) = (list.as_ptr(), list.len());
+    // SAFETY: the caller's promise; what is copied is forgotten where it was (I13).
+    unsafe {
+        match items {
+            0 => {}
+            // Most often, and then not worth a call.
+            1 => to.write(from.read()),
+            _ => ptr::copy_nonoverlapping(from, to.as_ptr(), items),
+        }
+        list.set_len(0);
+    }
+    if !list.spilled() {
+        // Nor is this.
+        mem::forget(list);
+    }
+}
+
+/// Takes the payload out of a block that was published, never committed, and killed.
+///
+/// The key is cloned, because others that met the pending word may still be comparing with it;
+/// the rest is moved, because nobody but its inserter ever looks at that of an uncommitted one (I10).
+///
+/// # Safety
+/// The caller published this element, it was killed or dropped by a migration without ever having
+/// been committed, and the caller will retire it and publish it no more.
+pub(super) unsafe fn salvage<E: Element>(element: &E, room: impl FnOnce(Layout) -> Room) -> Draft<E>
+where
+    E::Key: Clone,
+{
+    let block = element.block();
+    let key = block.key().clone();
+    let layout = block.layout();
+    let memory = room(layout).into_memory::<E>();
+    let behind = size_of::<E>();
+    // SAFETY: nobody else looks at anything but the key (I10). What is behind the block is copied below: a
+    // room of the same layout (I14), ours alone (I13), has its parts where the other has them. The places
+    // are among them, for claims stay with the operation (I12).
+    unsafe {
+        let moved = block.vacate();
+        memory.write(E::wrap(Block::new(block.shape(), key, moved, memory)));
+        let to = memory.cast::<u8>().add(behind).as_ptr();
+        ptr::copy_nonoverlapping(block.behind::<u8>(behind), to, layout.size() - behind);
+    }
+    let draft = Draft(memory);
+    draft.element().placed();
+    draft
+}

@@ -1,0 +1,193 @@
+//! What an element consists of, and where in its memory each part lies.
+//!
+//! ```text
+//!   ┌──────────────────────────┬─────────┬────────┬────────┬──────┐
+//!   │ block: key, head, origin │ seconds │ places │ firsts │ hash │
+//!   └──────────────────────────┴─────────┴────────┴────────┴──────┘
+//! ```
+//!
+//! The lists are as long as the element has names, so that it takes no more lines of memory than it
+//! needs: most have one name, in the second dimension, and then all that queries read of it lies in two
+//! lines. What is seldom read comes last.
+
+use std::alloc::Layout;
+use std::mem::{align_of, size_of};
+
+use smallvec::SmallVec;
+
+use super::block::Element;
+use super::chunk::Place;
+use super::word::ELEMENT_ALIGN;
+
+/// What is to become an element, but for its key.
+pub(crate) struct Parts<E: Element> {
+    /// What lookups read.
+    pub(crate) head: E::Head,
+    /// What has names in the first dimension.
+    pub(crate) firsts: SmallVec<[E::First; 2]>,
+    /// What has names in the second one.
+    pub(crate) seconds: SmallVec<[E::Second; 1]>,
+    /// What is left.
+    pub(crate) rest: E::Rest,
+}
+
+/// The element counts as live: it is to be found under its names, and has a place for each.
+const LIVE: u8 = 1;
+/// It has a deadline.
+const TIMED: u8 = 2;
+/// The lists are too long for a byte each to count them: the numbers stand in front of them.
+const LONG: u8 = 4;
+
+/// Room for the numbers of long lists.
+const NUMBERS: usize = size_of::<[usize; 2]>();
+
+/// What an element says of itself in three bytes, so that nobody need fetch another line to know.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    kind: u8,
+    firsts: u8,
+    seconds: u8,
+}
+
+impl Shape {
+    pub(super) fn is_live(self) -> bool {
+        self.kind & LIVE != 0
+    }
+
+    pub(super) fn is_timed(self) -> bool {
+        self.kind & TIMED != 0
+    }
+
+    /// Whether lookups have to look at more than the key.
+    pub(super) fn is_special(self) -> bool {
+        self.kind & (LIVE | TIMED) != LIVE
+    }
+
+    /// How long the lists are; `numbers` reads those of long ones from behind the block.
+    #[inline(always)]
+    pub(super) fn counts(self, numbers: impl FnOnce() -> [usize; 2]) -> Counts {
+        let [firsts, seconds] = if self.kind & LONG == 0 {
+            [usize::from(self.firsts), usize::from(self.seconds)]
+        } else {
+            numbers()
+        };
+        Counts { firsts, seconds, live: self.is_live(), long: self.kind & LONG != 0 }
+    }
+}
+
+/// How long the lists of an element are. Where its parts lie follows from that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Counts {
+    pub(super) firsts: usize,
+    pub(super) seconds: usize,
+    live: bool,
+    long: bool,
+}
+
+impl Counts {
+    /// Those of what is to become an element.
+    pub(super) fn of<E: Element>(parts: &Parts<E>) -> Self {
+        let (firsts, seconds) = (parts.firsts.len(), parts.seconds.len());
+        let long = firsts.max(seconds) > usize::from(u8::MAX);
+        Counts { firsts, seconds, live: E::is_live(parts), long }
+    }
+
+    /// Those of most elements: one name, in the second dimension.
+    const USUAL: Self = Counts { firsts: 0, seconds: 1, live: true, long: false };
+
+    /// How an element says so of itself.
+    pub(super) fn shape(self, timed: bool) -> Shape {
+        let flag = |set: bool, flag| if set { flag } else { 0 };
+        let byte = |count: usize| if self.long { 0 } else { count as u8 };
+        Shape {
+            kind: flag(self.live, LIVE) | flag(timed, TIMED) | flag(self.long, LONG),
+            firsts: byte(self.firsts),
+            seconds: byte(self.seconds),
+        }
+    }
+
+    /// The numbers to be written behind the block, if there are such.
+    pub(super) fn numbers(self) -> Option<[usize; 2]> {
+        self.long.then_some([self.firsts, self.seconds])
+    }
+
+    /// How many places the element has.
+    #[inline(always)]
+    pub(super) const fn places(self) -> usize {
+        if self.live { self.firsts + self.seconds } else { 0 }
+    }
+
+    /// Where the numbers of long lists are, from the beginning of the element.
+    #[inline(always)]
+    pub(super) const fn numbers_at<E>() -> usize {
+        aligned::<usize>(size_of::<E>())
+    }
+
+    #[inline(always)]
+    pub(super) const fn seconds_at<E: Element>(self) -> usize {
+        let behind = if self.long { Self::numbers_at::<E>() + NUMBERS } else { size_of::<E>() };
+        aligned::<E::Second>(behind)
+    }
+
+    /// Where all parts are.
+    #[inline(always)]
+    pub(super) const fn offsets<E: Element>(self) -> Offsets {
+        let seconds = self.seconds_at::<E>();
+        let places = aligned::<Place>(seconds + self.seconds * size_of::<E::Second>());
+        let firsts = aligned::<E::First>(places + self.places() * size_of::<Place>());
+        let hash = aligned::<u64>(firsts + self.firsts * size_of::<E::First>());
+        Offsets { seconds, places, firsts, hash }
+    }
+}
+
+/// Where the parts behind a block are, from the beginning of the element.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Offsets {
+    pub(super) seconds: usize,
+    pub(super) places: usize,
+    pub(super) firsts: usize,
+    pub(super) hash: usize,
+}
+
+impl Offsets {
+    /// How much memory the element takes.
+    const fn size(self) -> usize {
+        self.hash + size_of::<u64>()
+    }
+
+    /// How it is allocated.
+    #[inline(always)]
+    pub(super) fn layout<E: Element>(self) -> Layout {
+        let align = const { most_aligned::<E>() };
+        Layout::from_size_align(self.size(), align).expect("more than the address space")
+    }
+}
+
+/// How much memory most elements take.
+pub(super) const fn usual_size<E: Element>() -> usize {
+    Counts::USUAL.offsets::<E>().size()
+}
+
+const fn aligned<T>(offset: usize) -> usize {
+    offset.next_multiple_of(align_of::<T>())
+}
+
+/// The alignment of what is aligned most.
+const fn most_aligned<E: Element>() -> usize {
+    let parts = [
+        align_of::<E>(),
+        align_of::<Place>(),
+        align_of::<E::First>(),
+        align_of::<E::Second>(),
+        align_of::<u64>(),
+    ];
+    let mut most = ELEMENT_ALIGN;
+    let mut i = 0;
+    while i < parts.len() {
+        if parts[i] > most {
+            most = parts[i];
+        }
+        i += 1;
+    }
+    most
+}

@@ -1,0 +1,69 @@
+//! Memory of elements.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::mem::ManuallyDrop;
+use std::ptr::{self, NonNull};
+
+use super::block::Element;
+use super::word::Word;
+use crate::sync::{self, MODEL};
+
+/// Memory of one element without an element in it.
+pub(super) struct Room {
+    memory: NonNull<u8>,
+    layout: Layout,
+}
+
+impl Room {
+    /// Room for an element of that layout.
+    pub(super) fn allocate(layout: Layout) -> Self {
+        // SAFETY: not empty: `Counts` lays out a block, and what is behind it (I14).
+        let memory = unsafe { alloc(layout) };
+        let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };
+        Word::check_address(memory.as_ptr());
+        Room { memory, layout }
+    }
+
+    /// The memory, for the caller to put an element into.
+    pub(super) fn into_memory<E>(self) -> NonNull<E> {
+        ManuallyDrop::new(self).memory.cast()
+    }
+
+    /// The room that an element has.
+    ///
+    /// # Safety
+    /// The element goes, by whoever owns it, while the room is there; or it has gone, and `layout` was its.
+    pub(super) unsafe fn of<E>(element: NonNull<E>, layout: Layout) -> Self {
+        Room { memory: element.cast(), layout }
+    }
+
+    /// What it is room for.
+    pub(super) fn layout(&self) -> Layout {
+        self.layout
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if MODEL {
+            sync::keep_until_end(self.memory, self.layout);
+            return;
+        }
+        // SAFETY: allocated by `allocate` with this layout (I15); empty, and ours alone (I13).
+        unsafe { dealloc(self.memory.as_ptr(), self.layout) };
+    }
+}
+
+/// Drops an element. The room it had is left, even if a destructor panics: then it goes at once.
+///
+/// # Safety
+/// The caller owns the element, which nobody else can reach any more, and this is the only call for it.
+pub(super) unsafe fn drop_element<E: Element>(element: NonNull<E>) -> Room {
+    // SAFETY: the caller's promise (I13).
+    let layout = unsafe { element.as_ref() }.block().layout();
+    // SAFETY: the element goes right below, and was allocated so (I13, I15).
+    let room = unsafe { Room::of(element, layout) };
+    // SAFETY: the caller's promise (I13).
+    unsafe { ptr::drop_in_place(element.as_ptr()) };
+    room
+}
