@@ -54,6 +54,7 @@ impl Life {
 
 impl<S, P, M> Body<S, P, M> {
     /// The first version of a new incarnation. A `ttl` outranks the child's own.
+    #[inline(always)]
     pub(crate) fn first(child: Child<S, P, M>, ttl: Option<Duration>, clock: &Clock) -> Self {
         let lifetime = ttl.map_or(child.lifetime, Lifetime::For);
         let deadline = deadline(lifetime, Moment::NEVER, clock);
@@ -66,6 +67,7 @@ impl<S, P, M> Body<S, P, M> {
         Self::of(child, Life { deadline, ..base.next() })
     }
 
+    #[inline(always)]
     fn of(child: Child<S, P, M>, life: Life) -> Self {
         Self {
             spec: child.spec,
@@ -144,6 +146,7 @@ impl<S, P, M, K> Element for Entry<S, P, M, K> {
         &mut self.0
     }
 
+    #[inline(always)]
     fn split(body: Body<S, P, M>) -> Parts<Self> {
         let Body { spec, bindings, tags, metadata, life } = body;
         Parts { head: Hot { spec, metadata }, firsts: tags, seconds: bindings, rest: life }

@@ -264,6 +264,7 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
     }
 
     /// A draft of the first version of a child.
+    #[inline(never)]
     pub(crate) fn draft(
         &self,
         hash: u64,

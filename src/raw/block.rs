@@ -99,6 +99,15 @@ pub(crate) struct Block<E: Element> {
     _lists: PhantomData<(E::First, E::Second)>,
 }
 
+/// The lists of an element.
+struct Lists<'e, E: Element> {
+    counts: Counts,
+    firsts: &'e [E::First],
+    seconds: &'e [E::Second],
+    /// As many as `counts` says, once they have been found.
+    places: *mut Place,
+}
+
 // SAFETY: `origin` points to this very block (I15), which is sent as its parts are.
 unsafe impl<E: Element> Send for Block<E>
 where
@@ -178,24 +187,33 @@ impl<E: Element> Block<E> {
         self.origin.wrapping_byte_add(at).cast()
     }
 
+    /// The lists behind the block.
+    #[inline(always)]
+    fn lists(&self) -> Lists<'_, E> {
+        self.canary.touch();
+        let counts = self.counts();
+        let offsets = counts.offsets::<E>();
+        // SAFETY: so many are there (I14), and nobody writes them once they are shared (I13).
+        unsafe {
+            Lists {
+                counts,
+                firsts: slice::from_raw_parts(self.behind(offsets.firsts), counts.firsts),
+                seconds: slice::from_raw_parts(self.behind(offsets.seconds), counts.seconds),
+                places: self.behind(offsets.places),
+            }
+        }
+    }
+
     /// What has a name in the first dimension.
     #[inline]
     pub(crate) fn firsts(&self) -> &[E::First] {
-        self.canary.touch();
-        let counts = self.counts();
-        let at = self.behind(counts.offsets::<E>().firsts);
-        // SAFETY: so many are there (I14), and nobody writes them once they are shared (I13).
-        unsafe { slice::from_raw_parts(at, counts.firsts) }
+        self.lists().firsts
     }
 
     /// What has a name in the second dimension.
     #[inline]
     pub(crate) fn seconds(&self) -> &[E::Second] {
-        self.canary.touch();
-        let counts = self.counts();
-        let at = self.behind(counts.seconds_at::<E>());
-        // SAFETY: so many are there (I14), and nobody writes them once they are shared (I13).
-        unsafe { slice::from_raw_parts(at, counts.seconds) }
+        self.lists().seconds
     }
 
     /// What is left.
@@ -210,69 +228,71 @@ impl<E: Element> Block<E> {
         &mut self.rest
     }
 
-    /// Where the slots of the element's names are, in the order of [`names`](Self::names).
+    /// Where the slots of the element's names are, first those of the first dimension, in the order of the
+    /// lists. They have been found.
     #[inline]
     pub(super) fn places(&self) -> &[Place] {
-        let counts = self.counts();
-        let at = self.behind(counts.offsets::<E>().places);
+        let Lists { counts, places, .. } = self.lists();
         // SAFETY: so many are there (I14), and nobody writes them once they are shared (I13).
-        unsafe { slice::from_raw_parts(at, counts.places()) }
-    }
-
-    /// The names under which the element is to be found.
-    pub(super) fn names(&self) -> impl Iterator<Item = (Dim, &SmolStr)> {
-        let (firsts, seconds) =
-            if self.is_live() { (self.firsts(), self.seconds()) } else { (&[][..], &[][..]) };
-        let firsts = firsts.iter().map(|first| (Dim::FIRST, E::first_name(first)));
-        firsts.chain(seconds.iter().map(|second| (Dim::SECOND, E::second_name(second))))
+        unsafe { slice::from_raw_parts(places, counts.places()) }
     }
 
     /// Takes over the places of another element, if both have the same names in the same order; says whether
     /// they have. Tried with every replacement: most change no name.
     pub(super) fn take_over_places(&mut self, other: &Self) -> bool {
-        fn same<T>(one: &[T], other: &[T], name: impl Fn(&T) -> &SmolStr) -> bool {
-            one.len() == other.len() && one.iter().zip(other).all(|(a, b)| name(a) == name(b))
-        }
-        let same = self.is_live() == other.is_live()
-            && same(self.seconds(), other.seconds(), E::second_name)
-            && same(self.firsts(), other.firsts(), E::first_name);
+        let (mine, other) = (self.lists(), other.lists());
+        let same_firsts =
+            |nth| E::first_name(&mine.firsts[nth]) == E::first_name(&other.firsts[nth]);
+        let same_seconds =
+            |nth| E::second_name(&mine.seconds[nth]) == E::second_name(&other.seconds[nth]);
+        let same = mine.counts == other.counts
+            && (0..mine.counts.seconds).all(same_seconds)
+            && (0..mine.counts.firsts).all(same_firsts);
         if same {
-            // One by one: there are one or two, and a copy of the slice is a call.
-            for (place, handed) in self.places_mut().iter_mut().zip(other.places()) {
-                *place = *handed;
+            // One by one: there are one or two, and to copy them together is a call.
+            for nth in 0..mine.counts.places() {
+                // SAFETY: both have as many (I14); nobody writes those of the other, and the element is lent
+                // to us alone (I13).
+                unsafe { mine.places.add(nth).write(other.places.add(nth).read()) };
             }
         }
         same
     }
 
-    /// Where the slots of the element's names are, to be written while nobody else sees it.
-    fn places_mut(&mut self) -> &mut [Place] {
-        let counts = self.counts();
-        let at = self.behind(counts.offsets::<E>().places);
-        // SAFETY: so many are there (I14), and the element is lent to us alone (I13).
-        unsafe { slice::from_raw_parts_mut(at, counts.places()) }
-    }
-
     /// Asks for the place of each name.
     pub(super) fn find_places(&mut self, mut find: impl FnMut(Dim, &SmolStr) -> Place) {
-        let places = self.behind::<Place>(self.counts().offsets::<E>().places);
-        for (nth, (dim, name)) in self.names().enumerate() {
+        let Lists { counts, firsts, seconds, places } = self.lists();
+        if counts.places() == 0 {
+            return;
+        }
+        let mut found = 0;
+        let mut put = |dim, name: &SmolStr| {
             let place = find(dim, name);
             // SAFETY: there is one for each name (I14). Names are elsewhere, and the element is lent to us
             // alone (I13).
             unsafe {
                 // It would be given back twice.
-                let known = slice::from_raw_parts(places, nth);
+                let known = slice::from_raw_parts(places, found);
                 assert!(!known.contains(&place), "an element that has a name twice");
-                places.add(nth).write(place);
+                places.add(found).write(place);
             }
-        }
+            found += 1;
+        };
+        firsts.iter().for_each(|first| put(Dim::FIRST, E::first_name(first)));
+        seconds.iter().for_each(|second| put(Dim::SECOND, E::second_name(second)));
     }
 
     /// Where the slot of a name is, if the element has that name.
     pub(super) fn place_of(&self, dim: Dim, name: &SmolStr) -> Option<Place> {
-        let nth = self.names().position(|other| other == (dim, name))?;
-        Some(self.places()[nth])
+        let lists = self.lists();
+        let nth = if dim == Dim::FIRST {
+            lists.firsts.iter().position(|first| E::first_name(first) == name)
+        } else {
+            let nth = lists.seconds.iter().position(|second| E::second_name(second) == name);
+            nth.map(|nth| lists.firsts.len() + nth)
+        };
+        // There are none if it does not count as live.
+        self.places().get(nth?).copied()
     }
 
     /// The hash it was published under.

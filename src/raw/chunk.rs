@@ -178,9 +178,6 @@ impl Reclaim for Chunk {
 }
 
 impl Place {
-    /// No slot: what a place is before it has been found.
-    pub(super) const NOWHERE: Self = Place(NonNull::dangling());
-
     /// Slot `bit` of a chunk.
     #[inline(always)]
     pub(super) fn new(chunk: NonNull<Chunk>, bit: u32) -> Self {

@@ -7,7 +7,6 @@ use std::ptr::{self, NonNull};
 use smallvec::SmallVec;
 
 use super::block::{Block, Element};
-use super::chunk::Place;
 use super::parts::{Counts, Parts};
 use super::room::{Room, drop_element};
 
@@ -15,8 +14,9 @@ use super::room::{Room, drop_element};
 pub(crate) struct Draft<E: Element>(NonNull<E>);
 
 impl<E: Element> Draft<E> {
-    /// An element in the room that is given for it.
-    #[inline]
+    /// An element in the room that is given for it. Its places are still to be found.
+    // Into callers that make one of what they are given, for else that is copied twice.
+    #[inline(always)]
     pub(super) fn new(
         hash: u64,
         key: E::Key,
@@ -37,8 +37,6 @@ impl<E: Element> Draft<E> {
                 memory.byte_add(Counts::numbers_at::<E>()).cast().write(numbers);
             }
             move_out(seconds, memory.byte_add(offsets.seconds).cast());
-            let places = memory.byte_add(offsets.places).cast::<Place>();
-            (0..counts.places()).for_each(|i| places.add(i).write(Place::NOWHERE));
             move_out(firsts, memory.byte_add(offsets.firsts).cast());
             memory.byte_add(offsets.hash).cast().write(hash);
         }
@@ -129,17 +127,14 @@ unsafe fn move_out<A: smallvec::Array>(mut list: SmallVec<A>, to: NonNull<A::Ite
     let (from, items) = (list.as_ptr(), list.len());
     // SAFETY: the caller's promise; what is copied is forgotten where it was (I13).
     unsafe {
-        match items {
-            0 => {}
-            // Most often, and then not worth a call.
-            1 => to.write(from.read()),
-            _ => ptr::copy_nonoverlapping(from, to.as_ptr(), items),
+        if list.spilled() {
+            ptr::copy_nonoverlapping(from, to.as_ptr(), items);
+            list.set_len(0);
+        } else {
+            // One by one: there are two at most, and to copy them together is a call.
+            (0..items.min(A::size())).for_each(|i| to.add(i).write(from.add(i).read()));
+            mem::forget(list);
         }
-        list.set_len(0);
-    }
-    if !list.spilled() {
-        // Nor is this.
-        mem::forget(list);
     }
 }
 

@@ -139,6 +139,7 @@ impl<'g, E: Element> Operation<'g, E> {
     }
 
     /// A slot of this operation's own for a name: claimed before, or now.
+    #[inline(never)]
     fn own(&mut self, dim: Dim, name: &SmolStr) -> Place {
         let before = self.claims.iter().find(|place| {
             // SAFETY: the claim keeps the chunk (I12).

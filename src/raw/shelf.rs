@@ -60,6 +60,7 @@ impl Rooms {
         Some(self.free.swap_remove(least + nth))
     }
 
+    #[inline]
     pub(super) fn keep(&mut self, room: Room) {
         // Freed memory stays out of use under a model, so that a late access is seen.
         if MODEL {

@@ -212,6 +212,7 @@ impl<E: Element> Store<E> {
     }
 
     /// An element that is not published yet.
+    #[inline(always)]
     pub(crate) fn draft(&self, hash: u64, key: E::Key, value: E::Value) -> Draft<E> {
         Draft::new(hash, key, value, |layout| self.limbo.room(layout))
     }
