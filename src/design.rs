@@ -28,9 +28,10 @@
 //! A table is a power of two of buckets. A bucket is one cache line: seven slot words and an
 //! overflow word that leads to the next bucket of the chain. A slot word holds the address of an
 //! entry, fifteen bits of its hash, its state, and whether the entry is a *special* one: empty, or
-//! with a deadline. The overflow word of the first bucket holds a *filter* beside the address: sixteen
-//! bits, of which four bits of a key's hash name one. The root word packs the table's address and size. A
-//! lookup touches the root, a bucket, an entry; and of an entry that is not special, nothing but the id.
+//! with a deadline. Apart from the buckets each chain has a *filter*: a word of 32 bits, of which eight
+//! bits of a key's hash name two. The root word packs the table's address and size. A lookup touches the
+//! root, a filter, a bucket, an entry; of an entry that is not special, nothing but the id; and if the key
+//! is absent, mostly nothing but the filter.
 //!
 //! A table is one allocation of zeros, which are fresh buckets, so that nothing has to be written
 //! before it can be used. With the feature `huge-pages` a big one may begin at a multiple of 2 MiB and
@@ -39,8 +40,8 @@
 //! An entry is one allocation, too, and no longer than its lists: a *block* with the count of its owners,
 //! its id and what lookups read, then its bindings, its places in the indexes, its tags, its hash. Three
 //! bytes of the block say how long the lists are, and where each part is follows from that. So an entry
-//! with one binding and an id of 24 bytes takes 120 bytes, of which a lookup reads a line, a query two. What
-//! is behind the block is reached by the pointer that the entry was allocated as, which the block holds: a
+//! with one binding and an id of 24 bytes takes 120 bytes, of which a lookup reads a line, a query two. (With
+//! glibc 136 are asked for: less it merges all at once, some time after it was freed.) What is behind the block is reached by the pointer that the entry was allocated as, which the block holds: a
 //! reference to an entry covers no more than the block.
 //!
 //! Which fifteen bits depends on the table's size, in steps of eight doublings: they begin at or
@@ -79,18 +80,19 @@
 //! frozen words never change.
 //!
 //! Nearly all lookups are settled by a part of that which is straight code: the first slot of the first
-//! bucket that looks right holds a committed entry, and its id is the one; or no slot looks right and the
-//! key's bit is not in the filter. An entry whose word says that it is special, or that it is frozen, is
+//! bucket that looks right holds a committed entry, and its id is the one; or the key's bits are not in the
+//! filter; or no slot looks right, and there is no other bucket. An entry whose word says that it is special, or that it is frozen, is
 //! judged out of line, where it was seen; all else starts over in full. Of an entry that its word says is
 //! not special, nothing but the id is read. What counts there is how few steps wait for a line of memory:
 //! each takes a place in the processor's window until the line is there, and so keeps the next lookup out.
 //!
-//! **The filter** is that of the overflow word as it was read at the beginning. The bit is set before an
-//! entry is published in an overflow bucket, and stays (I17). So a key without it was in none when the
-//! overflow word was read; and if it was in the first bucket then, it has left by removal, which is a
-//! moment of the lookup. With a million entries one miss in twenty-five meets a chain with overflow
-//! buckets, which no branch predictor foresees; in a table just filled, one in ten of those has to look
-//! into them. As entries come and go more bits are set, until the table is replaced.
+//! **The filter** is read first. Bits are set before an entry is published in the chain, and stay; and
+//! before a chain is MIGRATED all of its bits are set (I17). So if one of a key's bits is missing, the chain
+//! was not MIGRATED when the filter was read, and what is in it then is all there is of the key: nothing.
+//! That instant is the lookup's. The filters of a million entries take a megabyte, their buckets sixteen:
+//! so a miss waits for the second level of the caches instead of the memory, and six in a hundred look
+//! into a bucket in vain. As entries come and go more bits are set, until the table is replaced: with as
+//! many fresh ids as there are entries come and gone, one miss in six looks into its bucket.
 //!
 //! The slots of a bucket are compared by one look at all of them, then each that it promises is
 //! loaded. On x86-64 that look is a vector compare in assembly, to which the above applies as to
@@ -103,9 +105,8 @@
 //! 2. Scan the chain. The key is there → refused. It or an overflow word is frozen → step 1. (That
 //!    another slot is frozen need not be seen: the word that step 3 exchanges is not frozen then, so
 //!    the migration has yet to come by it, and takes along what step 3 has put there.)
-//! 3. Publish the entry as PENDING in a vacant slot, or in a bucket linked to the end of the chain. If
-//!    that is not the first bucket: before it, see to it that the key's bit is in the filter, by a
-//!    compare-and-swap from the overflow word that step 2 has read there. If it fails → step 1.
+//! 3. See to it that the key's bits are in the chain's filter. Then publish the entry as PENDING in a
+//!    vacant slot, or in a bucket linked to the end of the chain.
 //! 4. One pass of sequentially consistent loads over all slots of the chain, for a *target*, at
 //!    first one's own word. Of the same key: COMMITTED → kill the target. PENDING at a higher
 //!    position → kill it. PENDING at a lower position → it becomes the target; begin again.
@@ -146,10 +147,11 @@
 //! 2. Another chain of the group is MIGRATED → the targets are complete; say so of one's own.
 //! 3. For each source, in fixed order, down its chain: freeze each slot, then the overflow word.
 //!    Collect the committed words.
-//! 4. Fill the targets by compare-and-swap from UNINIT, slot by slot, the overflow word last, with a
-//!    filter of what goes beyond the first bucket. What goes where depends on the collected list alone, so
-//!    all helpers write the same, and a slot that gets nothing is written by none of them, however late.
-//! 5. Set MIGRATED on the sources, in order.
+//! 4. Fill the targets by compare-and-swap from UNINIT, slot by slot, and let what goes there pass their
+//!    filters; the overflow word last. What goes where depends on the collected list alone, so all helpers
+//!    write the same, and a slot that gets nothing is written by none of them, however late.
+//! 5. Set all bits of the sources' filters; then MIGRATED on the sources, in order. The same is done by a
+//!    helper that finds another chain MIGRATED and says so of its own.
 //!
 //! A write that meets a successor migrates its own group or, if that is done, one chunk of others, at
 //! present a single group: more make those inserts slow that help. Chunks are handed out by a cursor;
@@ -253,7 +255,7 @@
 //! | I14 | What is allocated has one layout from then until it is freed, in which zeros are fresh buckets. An index into it is masked or checked against its size, or handed out for it. Of an element that layout follows from three bytes of its block, or from two numbers behind it, which never change. Segments are freed with the table or the array that they belong to, flags never. | `Table::layout`, `Chunk::layout`, `Counts::offsets`, `place` of an arena and of an array | `a_table_packs_into_a_word`, `overflow_buckets_have_places_of_their_own`, `every_index_has_a_place_of_its_own`, `parts_lie_where_their_alignment_wants_them`, `lists_grow_and_shrink_from_version_to_version`; address sanitizer |
 //! | I15 | What is freed is freed by the pointer that it was allocated as, and with that layout. | `origin` of an element and of a table, the layout in a room, `pages` of a table; tagging by `map_addr`; the number of a segment; the index in the head of a chunk, and how far before it its allocation begins | the address: `a_table_packs_into_a_word`, address sanitizer, memcheck; the size: `memory_comes_back`; the provenance: no test |
 //! | I16 | SPECIAL in a word says of its entry, which never changes, that it is empty or has a deadline. | `insert` and `replace` ask the entry when they make the word; commit, freeze and moves keep the bit | a debug assertion wherever an entry is found; `kinds_of_entries_change_while_the_table_grows` |
-//! | I17 | The filter in the overflow word of a chain's first bucket has the bit of every key with an element in an overflow bucket of the chain, from before the element is published there; bits stay for as long as the table does. | `insert` announces the key first, by a compare-and-swap that a frozen word refuses; `fill` computes the filter with the rest; a replace stays in its slot | `LateFilter`: `lookup_overflow`; `EmptyFilter`: `halve_lookup_overflow` |
+//! | I17 | The filter of a chain has the bits of every key with an element in the chain, from before the element is published there; and all bits from before the chain is MIGRATED. Bits stay for as long as the table does. | `insert` announces the key first; `fill` adds those of all that it moves; `migrate` saturates before it marks; a replace stays in its slot | `LateFilter`: `lookup_overflow`; `EmptyFilter`: `halve_lookup_overflow`; `OpenFilter`: `window_insert` |
 //!
 //! # 6. Orderings
 //!
@@ -262,7 +264,7 @@
 //! | O1 | slot, overflow | publish, link / load | AcqRel / Acquire | carries the entry's fields, the bucket's words |
 //! | O2 | slot, overflow | publish, link / loads of a pass (a model: the fence before it) | SeqCst | the same of every rival: store buffering |
 //! | O3 | slot | commit, kill, replace, remove / load | AcqRel / Acquire | release sequences carry the entry |
-//! | O4 | slot, overflow | freeze | AcqRel | one word decides against publish, commit, link, announce |
+//! | O4 | slot, overflow | freeze | AcqRel | one word decides against publish, commit, link |
 //! | O5 | target words | fill / load | AcqRel / Acquire | a reader acquires the word itself |
 //! | O6 | overflow | MIGRATED / first load of a reader; chunk bits, count of chunks | AcqRel / Acquire | completes the fill; keeps the slot loads after it |
 //! | O7 | root, next, arena | CAS / load | AcqRel / Acquire | the table's header; the root is loaded after the pin |
@@ -275,13 +277,13 @@
 //! | O14 | batch flag | raise / poll | Release / Acquire | pinned reads before the free |
 //! | O15 | shelf | put / take | Release / Acquire | its contents |
 //! | O16 | note of a resize (feature `tracing`) | note / take | Release / Acquire | the note, and those before it |
-//! | O17 | overflow | announce / first load of a reader | AcqRel / Acquire | comes before the commit: a load after it sees the bit |
+//! | O17 | filter | announce, add, saturate / first load of a reader | Relaxed | before the publication (O1) or MIGRATED (O6), which release: a load that comes after what those made known sees the bits, by the order of one word |
 //!
 //! # 7. Linearization points
 //!
 //! | | operation | where |
 //! |---|---|---|
-//! | L1 | a lookup of any kind | hit: the load of its slot or, of a frozen word whose chain is MIGRATED by then, the instant before it was; miss: the load of the chain's first overflow word, or later |
+//! | L1 | a lookup of any kind | hit: the load of its slot or, of a frozen word whose chain is MIGRATED by then, the instant before it was; miss: the load of the chain's filter, if that shows it, or else of its first overflow word, or later |
 //! | L2 | a replace: `insert` over an entry, `update`, `rebind`, `bulk_*`, `compute` | its compare-and-swap |
 //! | L3 | a removal: `delete`, `delete_if`, `retain`, `remove_node`, `purge_expired`, the end of a `Registration` | its compare-and-swap |
 //! | L4 | an insert of an absent id | the commit of its slot word, by itself or a helper |

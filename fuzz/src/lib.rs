@@ -4,7 +4,7 @@
 //! - `ops`: sequences of every operation, on the registry and on the model the tests use, with
 //!   every read compared after every step.
 //! - `bulk_hooks`: bulk operations, hooks that come and go, and time that meets deadlines exactly.
-//! - `word`: the packing and the transitions of slot words and overflow words.
+//! - `word`: the packing and the transitions of slot words, overflow words and filters.
 
 pub mod bulk_hooks;
 pub mod ops;

@@ -1,24 +1,29 @@
-//! Slot words and overflow words: every reading of their bits and every transition, against plain
+//! Slot words, overflow words and filters: every reading of their bits and every transition, against plain
 //! structs that keep each part in a field of its own.
 //!
-//! The crate's own file is compiled in here, bit for bit: what it defines is visible nowhere else.
+//! The crate's own files are compiled in here, bit for bit: what they define is visible nowhere else.
 
 use std::ptr;
 
 use arbitrary::Arbitrary;
 
 #[path = "../../src/raw/word.rs"]
-#[allow(dead_code, reason = "each of the crate's modules uses its part")]
-mod packing;
+#[allow(dead_code, clippy::module_inception, reason = "each of the crate's modules uses its part")]
+mod word;
 
-/// What the file expects beside it.
+#[path = "../../src/raw/filter.rs"]
+#[allow(dead_code, reason = "as above")]
+mod filter;
+
+/// What the files expect beside them.
 mod table {
     #[derive(Debug)]
     pub(super) struct Bucket<E>(#[allow(dead_code, reason = "never made")] E);
 }
 
-use packing::{Fingerprint, Link, Overflow, Slot, Word};
+use filter::{Bits, Filter};
 use table::Bucket;
+use word::{Fingerprint, Link, Overflow, Slot, Word};
 
 /// What the fuzzer makes up for this target.
 #[derive(Arbitrary, Debug)]
@@ -61,11 +66,16 @@ enum Step {
         which: u8,
     },
     FillEnd,
+    /// To the filter.
     Announce {
         which: u8,
     },
     FreezeLink,
     MarkMigrated,
+    /// To the filter, all at once.
+    Add,
+    Touch,
+    Saturate,
 }
 
 type Element = u64;
@@ -90,20 +100,18 @@ enum Content {
 struct PlainLink {
     filled: bool,
     next: Option<usize>,
-    filter: u16,
     frozen: bool,
     migrated: bool,
 }
 
 impl PlainLink {
-    const UNFILLED: Self =
-        PlainLink { filled: false, next: None, filter: 0, frozen: false, migrated: false };
+    const UNFILLED: Self = PlainLink { filled: false, next: None, frozen: false, migrated: false };
 }
 
 struct Run {
     fingerprints: [Fingerprint; 3],
-    /// The bit of each in a filter: the upper four of a fingerprint tell which.
-    bits: [u16; 3],
+    /// The bits of each in a filter: the upper eight of a fingerprint tell which.
+    bits: [u32; 3],
     elements: [*mut Element; 3],
     buckets: [*mut Bucket<Element>; 3],
     slot: Slot<Element>,
@@ -112,6 +120,9 @@ struct Run {
     seen: Vec<(Word<Element>, Plain)>,
     overflow: Overflow<Element>,
     link: PlainLink,
+    filter: Filter,
+    /// What is set in it.
+    set: u32,
 }
 
 /// Runs an input. Panics where the words and the structs do not agree.
@@ -138,7 +149,10 @@ pub fn run(input: &Input) {
     let plain = Plain { content: Content::Uninit, frozen: false };
     let mut run = Run {
         fingerprints,
-        bits: input.hashes.map(|hash| 1 << (hash >> (log2 / 8 * 8) >> 11 & 15)),
+        bits: input.hashes.map(|hash| {
+            let upper = hash >> (log2 / 8 * 8) >> 7 & 255;
+            1 << (upper & 31) | 1 << (upper >> 3)
+        }),
         elements: input.addresses.map(|a| ptr::without_provenance_mut(place(a, 16))),
         buckets: input.addresses.map(|a| ptr::without_provenance_mut(place(a, 64))),
         slot: Slot::new(Word::UNINIT),
@@ -146,6 +160,8 @@ pub fn run(input: &Input) {
         seen: vec![(Word::UNINIT, plain)],
         overflow: Overflow::unfilled(),
         link: PlainLink::UNFILLED,
+        filter: Filter::new(),
+        set: 0,
     };
     for element in run.elements {
         Word::check_address(element);
@@ -243,6 +259,21 @@ impl Run {
                 let done = self.slot.fill(Word::EMPTY);
                 self.follow(Word::UNINIT, done, Content::Empty, holds);
             }
+            Step::Announce { which } => {
+                let which = usize::from(which) % 3;
+                self.filter.announce(Bits::of(self.fingerprints[which]));
+                self.set |= self.bits[which];
+            }
+            Step::Add => {
+                let all = self.fingerprints.map(Bits::of).into_iter();
+                self.filter.add(all.fold(Bits::NONE, Bits::and));
+                self.set |= self.bits.iter().fold(0, |all, bits| all | bits);
+            }
+            Step::Touch => self.filter.touch(),
+            Step::Saturate => {
+                self.filter.saturate();
+                self.set = u32::MAX;
+            }
             _ => self.step_of_the_link(step),
         }
     }
@@ -270,19 +301,6 @@ impl Run {
                     assert!(self.overflow.extend(from, self.buckets[which]));
                     assert!(!self.overflow.extend(from, self.buckets[which]), "it has changed");
                     self.link.next = Some(which);
-                }
-            }
-            Step::Announce { which } => {
-                let from = self.overflow.load();
-                if !from.is_frozen() && !from.is_migrated() {
-                    let which = usize::from(which) % 3;
-                    let fingerprint = self.fingerprints[which];
-                    let known = self.link.filter & self.bits[which] != 0;
-                    let link = self.overflow.announce(from, fingerprint).expect("unchanged");
-                    assert!(link.leads_to(fingerprint) && link.next() == from.next());
-                    let again = self.overflow.announce(from, fingerprint);
-                    assert_eq!(again.is_some(), known, "it has changed");
-                    self.link.filter |= self.bits[which];
                 }
             }
             Step::FreezeLink => {
@@ -344,8 +362,8 @@ impl Run {
         assert_eq!(link.next(), next, "next");
         assert_eq!(link.is_frozen(), self.link.frozen, "is_frozen");
         assert_eq!(link.is_migrated(), self.link.migrated, "is_migrated");
-        for (fingerprint, bit) in self.fingerprints.into_iter().zip(self.bits) {
-            assert_eq!(link.leads_to(fingerprint), self.link.filter & bit != 0, "leads_to");
+        for (fingerprint, bits) in self.fingerprints.into_iter().zip(self.bits) {
+            assert_eq!(self.filter.passes(fingerprint), self.set & bits == bits, "passes");
         }
     }
 

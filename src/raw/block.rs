@@ -355,9 +355,8 @@ impl<E: Element> Block<E> {
     /// # Safety
     /// The element is the caller's, and nothing is done with it after this but to free its memory.
     pub(super) unsafe fn take_apart(&self) -> (E::Key, Parts<E>) {
-        self.canary.kill();
         // SAFETY: each part is where it is read (I14); the caller's promise: for the last time (I13).
-        unsafe {
+        let all = unsafe {
             let parts = Parts {
                 head: ptr::read(&raw const *self.head),
                 firsts: self.firsts().iter().map(|first| ptr::read(first)).collect(),
@@ -365,7 +364,9 @@ impl<E: Element> Block<E> {
                 rest: ptr::read(&raw const *self.rest),
             };
             (ptr::read(&raw const self.key), parts)
-        }
+        };
+        self.canary.kill();
+        all
     }
 
     /// Takes all but the key out of a block: head and rest are returned, what is behind the block is the

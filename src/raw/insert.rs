@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 
 use super::block::{Element, element};
 use super::draft::{Draft, salvage};
+use super::filter::Bits;
 use super::primary::{Context, Index};
 use super::resolve::{Fate, Published, same_key};
 use super::table::{Bucket, SLOTS, Table};
@@ -17,13 +18,11 @@ enum Scan<'g, E> {
     Present,
     /// A word is frozen, or has changed: the scan has to begin again.
     Again,
-    /// If it is beyond the first bucket, the filter lets the key pass.
     Vacant {
         slot: &'g Slot<E>,
         word: Word<E>,
         position: usize,
     },
-    /// The filter lets the key pass.
     Full {
         last: &'g Bucket<E>,
         link: Link<E>,
@@ -103,12 +102,14 @@ impl<E: Element> Index<E> {
                 // A frozen word is acquired from one who has read `next`: then the loop goes there.
                 Scan::Again => continue,
                 Scan::Vacant { slot, word, position } => {
+                    Self::announce(table, hash);
                     if !slot.publish(word, pending) {
                         continue;
                     }
                     Published { slot, word: pending, position }
                 }
                 Scan::Full { last, link, position } => {
+                    Self::announce(table, hash);
                     let bucket = table.overflow_bucket();
                     let mut words = [Word::EMPTY; SLOTS];
                     words[0] = pending;
@@ -132,14 +133,10 @@ impl<E: Element> Index<E> {
                     let pointer = mine.disarm();
                     failpoint(Step::Committed);
                     self.count.add(1);
+                    if mutant(Mutant::LateFilter) {
+                        table.filter(hash).announce(Bits::of(table.fingerprint(hash)));
+                    }
                     if published.position >= SLOTS {
-                        if mutant(Mutant::LateFilter) {
-                            let overflow = &table.chain(hash).overflow;
-                            let link = overflow.load();
-                            if !link.is_frozen() && !link.is_migrated() {
-                                overflow.announce(link, table.fingerprint(hash));
-                            }
-                        }
                         self.grow_if_crowded(table);
                     }
                     // SAFETY: published in this index under the context's guard (I8).
@@ -161,27 +158,22 @@ impl<E: Element> Index<E> {
         }
     }
 
-    /// Tells readers, by the link of the first bucket, that something of a hash is going to be beyond it.
-    /// That link as it is then, unless it has changed since `first`.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn announce(table: Table<'_, E>, hash: u64, first: Link<E>) -> Option<Link<E>> {
-        if mutant(Mutant::LateFilter) {
-            return Some(first);
+    /// Tells readers that something of a hash is going to be in the chain.
+    #[inline]
+    pub(super) fn announce(table: Table<'_, E>, hash: u64) {
+        if !mutant(Mutant::LateFilter) {
+            table.filter(hash).announce(Bits::of(table.fingerprint(hash)));
         }
-        table.chain(hash).overflow.announce(first, table.fingerprint(hash))
     }
 
-    /// Step 2: the whole chain, for the key and for a place. The beginning of step 3, if that place is beyond
-    /// the first bucket.
+    /// Step 2: the whole chain, for the key and for a place.
     fn scan<'g>(&self, table: Table<'g, E>, hash: u64, mine: &E) -> Scan<'g, E>
     where
         E::Key: Eq,
     {
         let fingerprint = table.fingerprint(hash);
         let mut bucket = table.chain(hash);
-        let first = bucket.overflow.load();
-        let mut link = first;
+        let mut link = bucket.overflow.load();
         let mut start = 0;
         let mut vacant = None;
         loop {
@@ -202,19 +194,9 @@ impl<E: Element> Index<E> {
             match (table.follow(link), vacant) {
                 (Some(next), _) => (bucket, link) = (next, next.overflow.load()),
                 (None, Some((slot, word, position))) => {
-                    if position >= SLOTS && Self::announce(table, hash, first).is_none() {
-                        return Scan::Again;
-                    }
                     return Scan::Vacant { slot, word, position };
                 }
-                (None, None) => {
-                    let Some(first) = Self::announce(table, hash, first) else {
-                        return Scan::Again;
-                    };
-                    // The first bucket may be the last, too.
-                    let link = if start == SLOTS { first } else { link };
-                    return Scan::Full { last: bucket, link, position: start };
-                }
+                (None, None) => return Scan::Full { last: bucket, link, position: start },
             }
         }
     }

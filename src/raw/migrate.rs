@@ -10,6 +10,7 @@ use std::ptr::NonNull;
 use smallvec::SmallVec;
 
 use super::block::{Element, element};
+use super::filter::Bits;
 use super::limbo::Reclaim;
 use super::prefetch::prefetch;
 use super::primary::{Context, Index, PER_BUCKET};
@@ -147,6 +148,7 @@ impl<E: Element> Index<E> {
         }
         if sources.iter().any(|source| source.overflow.load().is_migrated()) {
             // The targets are complete; whoever completed them has not come to our chain yet.
+            table.filter_of(own).saturate();
             mine.overflow.mark_migrated();
             return false;
         }
@@ -200,6 +202,7 @@ impl<E: Element> Index<E> {
         }
         failpoint(Step::FillDone);
         // Step 5: every target is complete (I4).
+        (0..plan.sources).for_each(|s| table.filter_of(group + s * plan.groups).saturate());
         for source in sources {
             source.overflow.mark_migrated();
             failpoint(Step::SourceMigrated);
@@ -235,6 +238,10 @@ impl<E: Element> Index<E> {
                 slot.fill(word);
             }
         }
+        if !mutant(Mutant::EmptyFilter) {
+            let bits = words.iter().map(|word| Bits::of(word.fingerprint()));
+            next.filter_of(index).add(bits.fold(Bits::NONE, Bits::and));
+        }
         let surplus = surplus.map_or(&[][..], |from| &rest[from..]);
         let mut link = Link::END;
         for words in surplus.rchunks(SLOTS) {
@@ -247,9 +254,6 @@ impl<E: Element> Index<E> {
             // chain is linked instead, this one stays unused with the table (I14).
             unsafe { bucket.write(Bucket::filled(all, link)) };
             link = Link::to(bucket.as_ptr());
-        }
-        if !mutant(Mutant::EmptyFilter) {
-            link = surplus.iter().fold(link, |link, word| link.announcing(word.fingerprint()));
         }
         failpoint(Step::SlotsFilled);
         target.overflow.fill(link);

@@ -5,7 +5,7 @@
 //!   │        │                        ▼
 //! store ─► operation ─► directory ─► members ─► chunks ─► chunk
 //!   │        │            │
-//!   ├────────┴────────────┴─► primary (lanes, insert, resolve, migrate, walk, batch) ─► table ─► word
+//!   ├────────┴────────────┴─► primary (lanes, insert, resolve, migrate, walk, batch) ─► table ─► filter ─► word
 //!   └─► limbo ─► shelf ─► (draft, counted) ─► room ─► block ─► parts
 //! ```
 //!
@@ -21,6 +21,7 @@ mod chunks;
 mod counted;
 mod directory;
 mod draft;
+mod filter;
 mod flags;
 #[cfg(feature = "metrics")]
 mod gauges;

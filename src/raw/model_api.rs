@@ -327,10 +327,7 @@ impl Toys {
             bucket = table.follow(bucket.overflow.load()).expect("a chain of that length");
         }
         let slot = &bucket.slots[position % SLOTS];
-        if position >= SLOTS {
-            let overflow = &table.chain(key.hash).overflow;
-            while Index::<Toy>::announce(table, key.hash, overflow.load()).is_none() {}
-        }
+        Index::<Toy>::announce(table, key.hash);
         let mut mine = self.draft(key, number, &[]).into_raw();
         loop {
             // SAFETY: ours until it is committed (I13), and kept by the pin after that (I8).

@@ -11,6 +11,7 @@ use super::block::{Element, element};
 use super::counted::give_up;
 use super::limbo::Limbo;
 use super::pages::Pages;
+use super::prefetch::prefetch;
 #[cfg(feature = "tracing")]
 use super::resizes::Resizes;
 use super::shelf::keep_first;
@@ -224,15 +225,17 @@ impl<E: Element> Index<E> {
         self.count.sum()
     }
 
-    /// Where the chain of a hash begins, probably: for a prefetch before the pin.
+    /// Asks for where a lookup of a hash begins, probably: best before the pin.
     #[inline(always)]
-    pub(super) fn guess(&self, hash: u64) -> *const Bucket<E> {
+    pub(super) fn prefetch(&self, hash: u64) {
         if MODEL {
             // One load less to explore.
-            return std::ptr::null();
+            return;
         }
-        // Relaxed: an address that is never read.
-        Table::guess(self.root.load(Ordering::Relaxed), hash)
+        // Relaxed: for addresses that are never read.
+        let root = self.root.load(Ordering::Relaxed);
+        prefetch(Table::guess_filter(root, hash));
+        prefetch(Table::guess(root, hash));
     }
 
     /// The table in which the chain of `hash` stands now, its first bucket, and that bucket's
@@ -273,7 +276,7 @@ impl<E: Element> Index<E> {
     /// keeps little in registers and has little wait for the element: while lookups wait for memory, their
     /// time is that which the processor takes to get to the next one.
     ///
-    /// Linearization: as `find` (L1).
+    /// Linearization (L1): as `find`; of a miss that the filter shows, where it was loaded.
     #[inline(always)]
     pub(super) fn glance<'g>(
         &'g self,
@@ -282,16 +285,19 @@ impl<E: Element> Index<E> {
         guard: &'g Guard,
     ) -> Glance<'g, E> {
         let table = self.root(guard);
+        let fingerprint = table.fingerprint(hash);
+        // The chain has nothing of that fingerprint, and is not MIGRATED (I17).
+        if !table.filter(hash).passes(fingerprint) {
+            return Glance::Absent;
+        }
         let head = table.chain(hash);
         let link = head.overflow.load();
         if link.is_migrated() && !mutant(Mutant::ReaderIgnoresMigrated) {
             return Glance::Unclear;
         }
-        let fingerprint = table.fingerprint(hash);
         let promising = head.matching(fingerprint);
         if promising == 0 {
-            // Without a bit in the filter an overflow bucket has nothing of that fingerprint (I17).
-            return if link.leads_to(fingerprint) { Glance::Unclear } else { Glance::Absent };
+            return if link.next().is_null() { Glance::Absent } else { Glance::Unclear };
         }
         let slot = &head.slots[promising.trailing_zeros() as usize];
         let word = slot.load();

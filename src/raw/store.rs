@@ -13,7 +13,7 @@ use super::draft::Draft;
 use super::limbo::Limbo;
 use super::operation::Operation;
 use super::pages::Pages;
-use super::prefetch::{prefetch, prefetch_rest};
+use super::prefetch::prefetch_rest;
 use super::primary::{Found, Glance, Index, PER_BUCKET};
 use super::query::Members;
 #[cfg(feature = "tracing")]
@@ -67,10 +67,10 @@ impl<E: Element> Store<E> {
         sync::pin()
     }
 
-    /// Asks for the bucket line of a hash, best before the pin.
+    /// Asks for the lines of a hash, best before the pin.
     #[inline(always)]
     pub(crate) fn prefetch(&self, hash: u64) {
-        prefetch(self.primary.guess(hash));
+        self.primary.prefetch(hash);
     }
 
     /// `N` times [`look_up`](Self::look_up), with cache misses that overlap, of the hashes and keys that

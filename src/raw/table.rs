@@ -1,7 +1,7 @@
 //! Tables of buckets, and the memory they stand in.
 //!
 //! A table is one allocation of zeroed memory, so that its pages fault in as they are written:
-//! a header, a power of two of buckets, a bitmap of finished migration chunks, and one of stretches
+//! a filter for each chain, a header, a power of two of buckets, a bitmap of finished migration chunks, and one of stretches
 //! whose pages a migration has brought. A handle to it packs the address of the first bucket with the
 //! table's size in the low bits, so that a lookup needs the root word, one bucket line and one element
 //! line, and no header.
@@ -14,6 +14,7 @@ use std::marker::PhantomData;
 use std::mem;
 use std::ptr::{self, NonNull};
 
+use super::filter::Filter;
 use super::pad::CachePadded;
 use super::pages::Pages;
 use super::slack::{offset, with_slack};
@@ -28,6 +29,8 @@ pub(super) const SLOTS: usize = if MODEL { 2 } else { 7 };
 pub(super) const CHUNK: usize = 1;
 /// Buckets that fill a page of memory, as most systems have them.
 const PAGE: usize = 4096 / 64;
+/// Filters that fill one.
+const FILTER_PAGE: usize = 4096 / mem::size_of::<Filter>();
 /// Buckets whose pages a migration brings at once. Were each brought when it is first written, one write
 /// in a hundred would wait for a page or two, which takes several times as long as to move a group. So
 /// one in some thousands waits for many, no longer than for a thread to be preempted.
@@ -110,8 +113,10 @@ const SIZE_MASK: usize = 63;
 impl<'g, E> Table<'g, E> {
     pub(super) fn layout(log2: u32) -> (Layout, usize, usize) {
         let buckets = 1_usize << log2;
-        let header = Layout::new::<Header<E>>();
-        let place = Layout::array::<Bucket<E>>(buckets).and_then(|b| header.extend(b));
+        let place = Layout::array::<Filter>(buckets).and_then(|filters| {
+            let (filters, _) = filters.extend(Layout::new::<Header<E>>())?;
+            filters.extend(Layout::array::<Bucket<E>>(buckets)?)
+        });
         let words = Layout::array::<AtomicU64>(Self::done_words(log2) + Self::brought_words(log2));
         let all = place.and_then(|(l, base)| {
             words.and_then(|w| l.extend(w)).map(|(l, done)| (l.pad_to_align(), base, done))
@@ -136,10 +141,10 @@ impl<'g, E> Table<'g, E> {
         let layout = pages.align(layout);
         let (origin, start) = zeroed(layout);
         pages.ask_for(start, layout);
-        // SAFETY: `start` is valid for `layout` and aligned to it; the header comes first (I14).
-        // Ours alone (I13).
+        // SAFETY: `start` is valid for `layout` and aligned to it; the header is right before the buckets
+        // (I14). Ours alone (I13).
         unsafe {
-            start.cast::<Header<E>>().write(Header {
+            start.add(base).cast::<Header<E>>().sub(1).write(Header {
                 next: CachePadded(AtomicTagged::new(ptr::null_mut())),
                 cursor: AtomicUsize::new(0),
                 finished: AtomicUsize::new(0),
@@ -159,6 +164,8 @@ impl<'g, E> Table<'g, E> {
             for i in 0..1_usize << log2 {
                 // SAFETY: bucket `i` of the array laid out above, ours alone (I13, I14).
                 unsafe { base.add(i).write(Bucket::fresh()) };
+                // SAFETY: the filter of that chain, laid out above, ours alone (I13, I14).
+                unsafe { Self::filter_before(base, i).write(Filter::new()) };
             }
             for i in 0..Self::done_words(log2) {
                 // SAFETY: word `i` of the bitmap laid out above, ours alone (I13, I14).
@@ -200,6 +207,15 @@ impl<'g, E> Table<'g, E> {
         word.map_addr(|a| a & !SIZE_MASK).wrapping_add(index)
     }
 
+    /// The same for the filter of its chain.
+    #[inline(always)]
+    pub(super) fn guess_filter(word: *mut Bucket<E>, hash: u64) -> *const Filter {
+        let log2 = word.addr() & SIZE_MASK;
+        let index = hash as usize & ((1 << log2) - 1);
+        let base = word.map_addr(|a| a & !SIZE_MASK);
+        base.cast::<Header<E>>().wrapping_sub(1).cast::<Filter>().wrapping_sub(index + 1)
+    }
+
     #[inline(always)]
     pub(super) fn log2(self) -> u32 {
         self.log2
@@ -229,6 +245,30 @@ impl<'g, E> Table<'g, E> {
     #[inline(always)]
     pub(super) fn chain(self, hash: u64) -> &'g Bucket<E> {
         self.bucket(hash as usize)
+    }
+
+    /// Where the filter of chain `index` is: before the header, the first one last, so that it takes no more
+    /// than the address of the first bucket to find it.
+    #[inline(always)]
+    fn filter_before(base: NonNull<Bucket<E>>, index: usize) -> NonNull<Filter> {
+        let end = base.as_ptr().cast::<Header<E>>().wrapping_sub(1).cast::<Filter>();
+        // SAFETY: the filters come before the header in the allocation, so it is not null (I14).
+        unsafe { NonNull::new_unchecked(end.wrapping_sub(index + 1)) }
+    }
+
+    /// The filter of the chain of `hash`.
+    #[inline(always)]
+    pub(super) fn filter(self, hash: u64) -> &'g Filter {
+        self.filter_of(self.index(hash))
+    }
+
+    /// The filter of chain `index`, which is taken modulo the table's size.
+    #[inline(always)]
+    pub(super) fn filter_of(self, index: usize) -> &'g Filter {
+        self.header().canary.touch();
+        // SAFETY: masked to the array before the header, of which all zeros are fresh filters (I14); it lives
+        // during 'g (I8).
+        unsafe { Self::filter_before(self.base, index & (self.buckets() - 1)).as_ref() }
     }
 
     /// What the words of this table keep of a hash.
@@ -311,6 +351,7 @@ impl<'g, E> Table<'g, E> {
     #[cold]
     fn bring_stretch(self, stretch: usize) {
         one_of_each_page(stretch).for_each(|index| self.bucket(index).overflow.touch());
+        one_filter_of_each_page(stretch).for_each(|index| self.filter_of(index).touch());
     }
 
     /// A bucket from the arena, all zero and in nobody's sight. It goes with the table.
@@ -401,6 +442,12 @@ fn one_of_each_page(stretch: usize) -> impl Iterator<Item = usize> {
     iter::once(first).chain(last_of_pages)
 }
 
+/// The same for filters.
+fn one_filter_of_each_page(stretch: usize) -> impl Iterator<Item = usize> {
+    let first = stretch * STRETCH;
+    (first..first + STRETCH).step_by(FILTER_PAGE).chain([first + STRETCH - 1])
+}
+
 /// Which segment overflow bucket `number` is in, and where.
 fn place(number: usize) -> (usize, usize) {
     let block = number / FIRST_SEGMENT + 1;
@@ -476,6 +523,17 @@ mod tests {
     }
 
     #[test]
+    fn every_page_of_filters_of_a_stretch_is_brought() {
+        for begin in 0..FILTER_PAGE {
+            let page = |index: usize| (begin + index) / FILTER_PAGE;
+            let mut brought: Vec<usize> = one_filter_of_each_page(1).map(page).collect();
+            brought.dedup();
+            let all: Vec<usize> = (page(STRETCH)..=page(2 * STRETCH - 1)).collect();
+            assert_eq!(brought, all, "{begin}");
+        }
+    }
+
+    #[test]
     fn to_bring_a_stretch_changes_no_bucket() {
         let log2 = STRETCH.ilog2() + 1;
         let table = Table::<u64>::allocate(log2, Pages::Usual);
@@ -505,6 +563,8 @@ mod tests {
             for i in 0..table.buckets() {
                 assert!(table.bucket(i).slots.iter().all(|s| s.load() == Word::UNINIT));
                 assert!(ptr::eq(table.bucket(i), Table::guess(table.pack(), i as u64)));
+                assert!(ptr::eq(table.filter_of(i), Table::guess_filter(table.pack(), i as u64)));
+                table.filter_of(i).saturate();
             }
             let words = Table::<u64>::done_words(log2);
             // Relaxed: one thread.

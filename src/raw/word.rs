@@ -7,11 +7,11 @@
 //!               └────────────┴────────────────────────┴─────────┴───────┴─────────┴────────┘
 //!                bit 63 is set on every element; an all-zero word is UNINIT
 //!
-//! overflow word  63        48 47                      6    2          1        0
-//!               ┌────────────┬────────────────────────┬──────────┬────────┬────────┐
-//!               │   filter   │ address of next bucket │ MIGRATED │ FROZEN │ OVINIT │
-//!               └────────────┴────────────────────────┴──────────┴────────┴────────┘
-//!                filter, MIGRATED only on the first bucket of a chain; all-zero is not filled yet
+//! overflow word  63                                   6    2          1        0
+//!               ┌─────────────────────────────────────┬──────────┬────────┬────────┐
+//!               │       address of next bucket        │ MIGRATED │ FROZEN │ OVINIT │
+//!               └─────────────────────────────────────┴──────────┴────────┴────────┘
+//!                MIGRATED only on the first bucket of a chain; all-zero is not filled yet
 //! ```
 //!
 //! The fingerprint lives in the word, so that one compare-and-swap decides about the element and
@@ -27,7 +27,7 @@ use crate::sync::{AtomicTagged, MODEL, Mutant, Ordering, mutant};
 
 /// How many of the upper address bits carry a fingerprint. None where a target tags pointers
 /// itself or where an address fills the word: there every element matches, and keys decide.
-const FINGERPRINT_BITS: u32 =
+pub(super) const FINGERPRINT_BITS: u32 =
     if cfg!(all(target_pointer_width = "64", not(target_os = "android"))) { 16 } else { 0 };
 pub(super) const FINGERPRINT_SHIFT: u32 = usize::BITS - 16;
 const FINGERPRINT_MASK: usize = if FINGERPRINT_BITS == 0 { 0 } else { 0xffff << FINGERPRINT_SHIFT };
@@ -89,12 +89,12 @@ impl Fingerprint {
         self.0
     }
 
-    /// Its bit in the upper 32 bits of a word with a filter: one of the upper sixteen, for the top bit of a
-    /// fingerprint is set. The four bits of the hash that tell which are in no index of a table with such
-    /// fingerprints.
+    /// Two numbers below 32, of the upper eight bits of a hash that it holds: those are in no index of a table
+    /// with such fingerprints. Two bits of each are in both.
     #[inline(always)]
-    fn filter_bit(self) -> usize {
-        1 << (self.0 >> (usize::BITS - 5))
+    pub(super) fn numbers(self) -> [u32; 2] {
+        let bits = (self.0 >> FINGERPRINT_SHIFT) as u32;
+        [bits >> 7 & 31, bits >> 10 & 31]
     }
 
     /// Whether the fingerprints of two sizes of table are the same.
@@ -376,9 +376,7 @@ const OVINIT: usize = 1;
 const OVERFLOW_FROZEN: usize = 2;
 const MIGRATED: usize = 4;
 const OVERFLOW_FLAGS: usize = 63;
-/// The filter takes the place that fingerprints have in slot words; there is none without those.
-const FILTER_SHIFT: u32 = usize::BITS - 32;
-const NEXT: usize = !(FINGERPRINT_MASK | OVERFLOW_FLAGS);
+const NEXT: usize = !OVERFLOW_FLAGS;
 
 /// The value of an overflow word at one moment.
 pub(super) struct Link<E>(*mut Bucket<E>);
@@ -414,24 +412,6 @@ impl<E> Link<E> {
         Link(next.map_addr(|a| a | self.0.addr() | OVINIT))
     }
 
-    /// The same word, of the first bucket of a chain, whose filter lets that fingerprint pass.
-    pub(super) fn announcing(self, fingerprint: Fingerprint) -> Self {
-        if FINGERPRINT_BITS == 0 {
-            return self;
-        }
-        Link(self.0.map_addr(|a| a | fingerprint.filter_bit() << FILTER_SHIFT))
-    }
-
-    /// Whether an element of that fingerprint may be beyond the first bucket of a chain, which had this link
-    /// (I17).
-    #[inline(always)]
-    pub(super) fn leads_to(self, fingerprint: Fingerprint) -> bool {
-        if FINGERPRINT_BITS == 0 {
-            return !self.next().is_null();
-        }
-        self.0.addr() >> FILTER_SHIFT & fingerprint.filter_bit() != 0
-    }
-
     #[inline(always)]
     pub(super) fn next(self) -> *mut Bucket<E> {
         self.0.map_addr(|a| a & NEXT)
@@ -450,8 +430,7 @@ impl<E> Link<E> {
 impl<E> fmt::Debug for Link<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let flags = self.0.addr() & OVERFLOW_FLAGS;
-        let filter = (self.0.addr() & FINGERPRINT_MASK) >> FINGERPRINT_SHIFT;
-        write!(f, "{:p} filter {filter:016b} flags {flags:03b}", self.next())
+        write!(f, "{:p} flags {flags:03b}", self.next())
     }
 }
 
@@ -474,26 +453,9 @@ impl<E> Overflow<E> {
     #[inline(always)]
     pub(super) fn load(&self) -> Link<E> {
         // Acquire: pairs with `extend` and `fill` (the next bucket's words, O1, O5) and with
-        // `mark_migrated` (every word of the targets, O6); with `announce`, whose bit it sees if it
-        // comes after the element (O17). Being an Acquire load it also keeps the loads of the slots
-        // after it, on which a reader's miss rests.
+        // `mark_migrated` (every word of the targets, O6). Being an Acquire load it also keeps the loads
+        // of the slots after it, on which a reader's miss rests.
         Link(self.0.load(Ordering::Acquire))
-    }
-
-    /// Sees to it that the filter of a first bucket lets that fingerprint pass: before an element with it is
-    /// published in an overflow bucket (I17). The word as it is then, unless it is no longer `from`.
-    pub(super) fn announce(&self, from: Link<E>, fingerprint: Fingerprint) -> Option<Link<E>> {
-        debug_assert!(!from.is_frozen() && !from.is_migrated());
-        let announcing = from.announcing(fingerprint);
-        if announcing.0 == from.0 {
-            return Some(from);
-        }
-        // AcqRel: the publication, a release, comes after it; so whoever knows of the element reads this
-        // word in `load` as it is now or later. Acquire, also on failure, because the caller goes on to the
-        // successor if the word is frozen (O17).
-        let exchanged =
-            self.0.compare_exchange(from.0, announcing.0, Ordering::AcqRel, Ordering::Acquire);
-        exchanged.is_ok().then_some(announcing)
     }
 
     /// Links another bucket to the end of a chain; publishes what that bucket holds.
@@ -618,34 +580,6 @@ mod tests {
                     assert_eq!(fingerprint, Fingerprint::of(hash, log2 + 1));
                 }
             }
-        }
-    }
-
-    #[test]
-    fn a_link_leads_to_what_was_announced() {
-        // An address: nothing is read there.
-        let next = ptr::without_provenance_mut::<Bucket<Aligned>>(1 << 12);
-        let fingerprint = |nth: u64| Fingerprint::of(nth << 11, 0);
-        for link in [Link::END, Link::END.extended(next)] {
-            let word = Overflow::new(link);
-            // A table of up to 128 buckets has the lower bits of a fingerprint in its indexes: no other
-            // bits of the filter come of them.
-            assert!(word.announce(link, fingerprint(0)).is_some());
-            let alike = |low| word.load().leads_to(Fingerprint::of(low, 0));
-            assert!((0..1 << 11).all(alike) && !word.load().leads_to(fingerprint(1)));
-            let word = Overflow::new(link);
-            for nth in 0..16 {
-                assert!(!word.load().leads_to(fingerprint(nth)));
-                let announced = word.announce(word.load(), fingerprint(nth)).expect("unchanged");
-                assert!(
-                    ptr::eq(announced.0, word.load().0) && announced.leads_to(fingerprint(nth))
-                );
-                assert!(ptr::eq(announced.next(), link.next()));
-            }
-            assert!(word.announce(link, fingerprint(3)).is_none(), "it has changed");
-            word.freeze();
-            assert!((0..16).all(|nth| word.load().leads_to(fingerprint(nth))));
-            assert!(word.load().is_frozen() && !word.load().is_migrated());
         }
     }
 

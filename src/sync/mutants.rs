@@ -66,10 +66,12 @@ pub(crate) enum Mutant {
     RelaxedShelf,
     /// A chunk goes on naming the block that its set has moved out of.
     StaleSetPointer,
-    /// Readers are told only after its commit that something is in an overflow bucket.
+    /// Readers are told only after its commit that an element is in a chain.
     LateFilter,
     /// A migration leaves the filters of the successor empty.
     EmptyFilter,
+    /// A chain is called MIGRATED while its filter still lets few keys pass.
+    OpenFilter,
 }
 
 #[cfg(process_registry_mutants)]
@@ -107,6 +109,7 @@ impl Mutant {
         Mutant::StaleSetPointer,
         Mutant::LateFilter,
         Mutant::EmptyFilter,
+        Mutant::OpenFilter,
     ];
 }
 

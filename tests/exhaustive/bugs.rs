@@ -170,7 +170,12 @@ fn a_filter_is_told_after_the_commit() {
 
 #[test]
 fn a_migration_forgets_the_filter() {
-    finds(Bug::EmptyFilter, "bc/a.", &["lookup a", "grow"], ANSWERS);
+    finds(Bug::EmptyFilter, "a.", &["lookup a", "grow"], ANSWERS);
+}
+
+#[test]
+fn a_filter_says_of_a_chain_that_has_moved_what_is_not_there() {
+    finds(Bug::OpenFilter, "..", &["insert a, lookup a", "grow"], ANSWERS);
 }
 
 #[test]

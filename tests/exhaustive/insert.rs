@@ -9,26 +9,23 @@ use super::word::{Link, Word};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Insert {
-    /// Load the overflow word of the bucket that begins there: before its slots. `first` is that of the
-    /// first bucket, as it was.
-    ScanLink { at: u8, first: Link, vacant: Vacant },
+    /// Load the overflow word of the bucket that begins there: before its slots.
+    ScanLink { at: u8, vacant: Vacant },
     /// Load a slot; `link` is the overflow word of its bucket, as it was.
-    ScanSlot { at: u8, first: Link, link: Link, vacant: Vacant },
+    ScanSlot { at: u8, link: Link, vacant: Vacant },
     /// Load a slot again, for whether it is vacant.
-    Vacancy { at: u8, first: Link, link: Link, vacant: Vacant },
-    /// Choose a vacant slot. The source takes the preferred one or the first; here it may be any. Swap the
-    /// own entry into it or, if it is beyond the first bucket, let the key pass the filter, if need be.
-    Publish { first: Link, vacant: Vacant },
+    Vacancy { at: u8, link: Link, vacant: Vacant },
+    /// Choose a vacant slot, and let the key pass the filter. The source takes the preferred slot or the
+    /// first; here it may be any.
+    Publish { vacant: Vacant },
     /// Swap the own entry into that slot.
     Swap { at: u8, word: Word },
     /// Let the key pass the filter, before the chain is made longer.
-    Announce { last: u8, first: Link, link: Link },
+    Announce { last: u8, link: Link },
     /// Link a bucket with the own entry to the last one of the chain, which begins there.
     Extend { last: u8, link: Link },
-    /// Load the first overflow word to let the key pass, which is too late.
-    LateLink,
-    /// Let it pass.
-    LateFilter { link: Link },
+    /// Let the key pass the filter, which is too late.
+    LateFilter,
 }
 
 /// The vacant slots of a chain, and what they held: UNINIT, or else EMPTY.
@@ -52,7 +49,7 @@ impl Vacant {
 
 impl Insert {
     pub(crate) fn scan() -> Insert {
-        Insert::ScanLink { at: 0, first: Link::UNFILLED, vacant: Vacant::default() }
+        Insert::ScanLink { at: 0, vacant: Vacant::default() }
     }
 
     /// In how many ways the step may be taken.
@@ -67,16 +64,15 @@ impl Insert {
 impl Turn<'_> {
     pub(crate) fn insert(&mut self, insert: Insert, way: usize) -> Checked<Pc> {
         match insert {
-            Insert::ScanLink { at, first, vacant } => {
+            Insert::ScanLink { at, vacant } => {
                 let place = self.place(at);
                 let link = self.state.shared.link(self.me, place)?;
                 if link.is_frozen() || link.is_migrated() {
                     return Ok(self.go_on());
                 }
-                let first = if at == 0 { link } else { first };
-                Ok(Pc::Insert(Insert::ScanSlot { at, first, link, vacant }))
+                Ok(Pc::Insert(Insert::ScanSlot { at, link, vacant }))
             }
-            Insert::ScanSlot { at, first, link, vacant } => {
+            Insert::ScanSlot { at, link, vacant } => {
                 let place = self.place(at);
                 let word = self.state.shared.load(self.me, place)?;
                 if word.is_committed() && self.is_mine(word)? {
@@ -85,12 +81,12 @@ impl Turn<'_> {
                 }
                 let at = at + 1;
                 Ok(Pc::Insert(if usize::from(at) % SLOTS != 0 {
-                    Insert::ScanSlot { at, first, link, vacant }
+                    Insert::ScanSlot { at, link, vacant }
                 } else {
-                    Insert::Vacancy { at: at - SLOTS as u8, first, link, vacant }
+                    Insert::Vacancy { at: at - SLOTS as u8, link, vacant }
                 }))
             }
-            Insert::Vacancy { at, first, link, mut vacant } => {
+            Insert::Vacancy { at, link, mut vacant } => {
                 let place = self.place(at);
                 let word = self.state.shared.load(self.me, place)?;
                 if word.is_vacant() {
@@ -98,31 +94,18 @@ impl Turn<'_> {
                 }
                 let at = at + 1;
                 Ok(Pc::Insert(match link.next() {
-                    _ if usize::from(at) % SLOTS != 0 => {
-                        Insert::Vacancy { at, first, link, vacant }
-                    }
-                    Some(_) => Insert::ScanLink { at, first, vacant },
+                    _ if usize::from(at) % SLOTS != 0 => Insert::Vacancy { at, link, vacant },
+                    Some(_) => Insert::ScanLink { at, vacant },
                     None if vacant == Vacant::default() => {
-                        let last = at - SLOTS as u8;
-                        if self.is_announced(first) {
-                            Insert::Extend { last, link }
-                        } else {
-                            Insert::Announce { last, first, link }
-                        }
+                        Insert::Announce { last: at - SLOTS as u8, link }
                     }
-                    None => Insert::Publish { first, vacant },
+                    None => Insert::Publish { vacant },
                 }))
             }
-            Insert::Publish { first, vacant } => {
+            Insert::Publish { vacant } => {
                 let (at, word) = vacant.nth(way).ok_or("there is no such slot")?;
-                if usize::from(at) < SLOTS || self.is_announced(first) {
-                    return self.insert(Insert::Swap { at, word }, 0);
-                }
-                let (place, key) = (self.place(at), self.op.key);
-                Ok(match self.state.shared.announce(self.me, place, first, key)? {
-                    Some(_) => Pc::Insert(Insert::Swap { at, word }),
-                    None => self.go_on(),
-                })
+                self.announce(!self.has(Bug::LateFilter))?;
+                Ok(Pc::Insert(Insert::Swap { at, word }))
             }
             Insert::Swap { at, word } => {
                 let pending = Word::pending(self.thread().entry);
@@ -131,41 +114,29 @@ impl Turn<'_> {
                     Err(_) => Ok(self.go_on()),
                 }
             }
-            Insert::Announce { last, first, link } => {
-                let (place, key) = (self.place(last), self.op.key);
-                Ok(match self.state.shared.announce(self.me, place, first, key)? {
-                    // The first bucket may be the last, too.
-                    Some(first) => {
-                        let link = if last == 0 { first } else { link };
-                        Pc::Insert(Insert::Extend { last, link })
-                    }
-                    None => self.go_on(),
-                })
+            Insert::Announce { last, link } => {
+                self.announce(!self.has(Bug::LateFilter))?;
+                Ok(Pc::Insert(Insert::Extend { last, link }))
             }
             Insert::Extend { last, link } => {
                 let (pending, place) = (Word::pending(self.thread().entry), self.place(last));
-                if self.state.shared.extend(self.me, place, (link, link), &[pending])? {
+                if self.state.shared.extend(self.me, place, link, &[pending])? {
                     Ok(self.published(last + SLOTS as u8))
                 } else {
                     Ok(self.go_on())
                 }
             }
-            Insert::LateLink => {
-                let place = self.place(0);
-                let link = self.state.shared.link(self.me, place)?;
-                Ok(Pc::Insert(Insert::LateFilter { link }))
-            }
-            Insert::LateFilter { link } => {
-                let (place, key) = (self.place(0), self.op.key);
-                self.state.shared.announce(self.me, place, link, key)?;
+            Insert::LateFilter => {
+                self.announce(true)?;
                 self.answer(ABSENT)
             }
         }
     }
 
-    /// Whether the operation's key passes the filter already.
-    fn is_announced(&self, first: Link) -> bool {
-        first.leads_to(self.op.key) || self.has(Bug::LateFilter)
+    /// Lets the operation's key pass the filter, if that is to be.
+    fn announce(&mut self, now: bool) -> Checked<()> {
+        let (place, key) = (self.place(0), self.op.key);
+        self.state.shared.let_pass(self.me, place, u8::from(now) << key)
     }
 
     fn published(&mut self, at: u8) -> Pc {

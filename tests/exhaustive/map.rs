@@ -59,6 +59,8 @@ pub(crate) enum Bug {
     LateFilter,
     /// A migration leaves the filters of the successor as they are.
     EmptyFilter,
+    /// A chain is MIGRATED while its filter lets only those pass that were in it.
+    OpenFilter,
 }
 
 /// A configuration: what is there, and who does what.
@@ -332,7 +334,7 @@ impl Turn<'_> {
 
     fn root(&mut self) -> Pc {
         self.thread().table = self.state.shared.root;
-        if self.op.what == Do::Lookup { Pc::Read(Read::Link { at: 0 }) } else { self.go_on() }
+        if self.op.what == Do::Lookup { Pc::Read(Read::Filter) } else { self.go_on() }
     }
 
     /// The top of a writer's loop over the tables.

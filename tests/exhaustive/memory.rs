@@ -34,6 +34,9 @@ pub(crate) struct Place {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Shared {
     buckets: [Bucket; BUCKETS],
+    /// Which keys pass the filter of each chain, a bit for each: where keys share one, readers only have more
+    /// to look at.
+    filters: [u8; 3],
     /// Buckets in use of each arena.
     linked: [u8; 2],
     /// The root table: 0, the old one, or 1, its successor.
@@ -51,6 +54,7 @@ impl Shared {
     pub(crate) fn start(chain: &str) -> Shared {
         let mut shared = Shared {
             buckets: [FRESH; BUCKETS],
+            filters: [0; 3],
             linked: [0; 2],
             root: 0,
             grown: false,
@@ -72,9 +76,7 @@ impl Shared {
                     Word::EMPTY
                 } else {
                     let (key, life) = (what - b'a', Life::Published);
-                    if number > 0 {
-                        shared.buckets[0].link = shared.buckets[0].link.announcing(key);
-                    }
+                    shared.filters[0] |= 1 << key;
                     shared.entries.0[usize::from(key) + 1] =
                         Entry { life, key, value: Shared::first_value(key), ..NO_ENTRY };
                     Word::committed(key + 1)
@@ -195,32 +197,12 @@ impl Shared {
         Ok(self.buckets[self.bucket(place)?].link)
     }
 
-    /// Lets a key pass the filter of a chain.
-    pub(crate) fn announce(
-        &mut self,
-        thread: usize,
-        place: Place,
-        from: Link,
-        key: u8,
-    ) -> Checked<Option<Link>> {
-        self.touch(thread, place.table)?;
-        let bucket = self.bucket(Place { at: 0, ..place })?;
-        if self.buckets[bucket].link != from {
-            return Ok(None);
-        }
-        if from.is_frozen() {
-            return Err("I2: a frozen word changes");
-        }
-        self.buckets[bucket].link = from.announcing(key);
-        Ok(Some(self.buckets[bucket].link))
-    }
-
-    /// Takes the end of a chain for a new bucket of those slots; `to` is the word without that bucket.
+    /// Takes the end of a chain for new buckets of those slots.
     pub(crate) fn extend(
         &mut self,
         thread: usize,
         place: Place,
-        (from, to): (Link, Link),
+        from: Link,
         slots: &[Word],
     ) -> Checked<bool> {
         self.touch(thread, place.table)?;
@@ -229,7 +211,7 @@ impl Shared {
             return Ok(false);
         }
         let mut next_link = Link::END;
-        let mut link = to;
+        let mut link = Link::END;
         for slots in slots.rchunks(SLOTS) {
             let table = usize::from(place.table);
             let next = ARENA[table] + usize::from(self.linked[table]);
@@ -240,7 +222,7 @@ impl Shared {
             let bucket = &mut self.buckets[next];
             *bucket = Bucket { slots: [Word::EMPTY; SLOTS], link: next_link };
             bucket.slots[..slots.len()].copy_from_slice(slots);
-            (next_link, link) = (Link::to(next), to.extended(next));
+            (next_link, link) = (Link::to(next), Link::to(next));
             slots.iter().try_for_each(|&word| self.publish(word))?;
         }
         self.buckets[last].link = link;
@@ -257,6 +239,20 @@ impl Shared {
     pub(crate) fn mark_migrated(&mut self, thread: usize) -> Checked<()> {
         self.touch(thread, 0)?;
         self.buckets[0].link = self.buckets[0].link.migrated();
+        Ok(())
+    }
+
+    // Filters: of the chain that the place is in.
+
+    pub(crate) fn passes(&self, thread: usize, place: Place, key: u8) -> Checked<bool> {
+        self.touch(thread, place.table)?;
+        Ok(self.filters[usize::from(place.table + place.chain)] >> key & 1 != 0)
+    }
+
+    /// Lets keys pass, one for each bit.
+    pub(crate) fn let_pass(&mut self, thread: usize, place: Place, keys: u8) -> Checked<()> {
+        self.touch(thread, place.table)?;
+        self.filters[usize::from(place.table + place.chain)] |= keys;
         Ok(())
     }
 

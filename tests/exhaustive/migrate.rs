@@ -22,8 +22,12 @@ pub(crate) enum Migrate {
     FreezeLink { at: u8, moved: Moved },
     /// Fill a slot of a chain of the successor.
     Fill { chain: u8, at: u8, moved: Moved },
+    /// Let what was moved to a chain of the successor pass its filter.
+    FillFilter { chain: u8, moved: Moved },
     /// Fill the overflow word of a chain of the successor, last.
     FillLink { chain: u8, moved: Moved },
+    /// Let everything pass the filter.
+    Saturate,
     /// Say that the successor holds everything.
     Done,
     /// Make the successor the root, if all chains are done.
@@ -105,24 +109,38 @@ impl Turn<'_> {
                 }
                 let at = at + 1;
                 if usize::from(at) % SLOTS == 0 {
-                    Migrate::FillLink { chain, moved }
+                    Migrate::FillFilter { chain, moved }
                 } else {
                     Migrate::Fill { chain, at, moved }
                 }
             }
+            Migrate::FillFilter { chain, moved } => {
+                let (first, rest) = self.layout(chain, moved)?;
+                let place = Place { table: 1, chain, at: 0 };
+                let mut keys = 0;
+                for word in first.iter().chain(&rest).filter(|word| word.is_element()) {
+                    keys |= 1 << self.state.shared.key(me, word.entry())?;
+                }
+                if bug != Some(Bug::EmptyFilter) {
+                    self.state.shared.let_pass(me, place, keys)?;
+                }
+                Migrate::FillLink { chain, moved }
+            }
             Migrate::FillLink { chain, moved } => {
                 let (_, rest) = self.layout(chain, moved)?;
                 let place = Place { table: 1, chain, at: 0 };
-                let mut filled = Link::END;
-                for word in rest.iter().filter(|_| bug != Some(Bug::EmptyFilter)) {
-                    filled = filled.announcing(self.state.shared.key(me, word.entry())?);
-                }
-                self.state.shared.extend(me, place, (Link::UNFILLED, filled), &rest)?;
+                self.state.shared.extend(me, place, Link::UNFILLED, &rest)?;
                 if chain + 1 < self.map.targets {
                     Migrate::Fill { chain: chain + 1, at: 0, moved }
                 } else {
-                    Migrate::Done
+                    Migrate::Saturate
                 }
+            }
+            Migrate::Saturate => {
+                if bug != Some(Bug::OpenFilter) {
+                    shared.let_pass(me, old(0), u8::MAX)?;
+                }
+                Migrate::Done
             }
             Migrate::Done => {
                 shared.mark_migrated(me)?;

@@ -10,6 +10,8 @@ use super::memory::SLOTS;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Read {
+    /// Load the filter of the chain.
+    Filter,
     /// Load the overflow word of the bucket that begins there: before its slots.
     Link { at: u8 },
     /// Load a slot; `more` says whether another bucket follows this one.
@@ -21,6 +23,14 @@ pub(crate) enum Read {
 impl Turn<'_> {
     pub(crate) fn read(&mut self, read: Read) -> Checked<Pc> {
         match read {
+            Read::Filter => {
+                // What does not pass now is not there now, and the chain is not MIGRATED.
+                let place = self.place(0);
+                if !self.state.shared.passes(self.me, place, self.op.key)? {
+                    return self.answer(ABSENT);
+                }
+                Ok(Pc::Read(Read::Link { at: 0 }))
+            }
             Read::Link { at } => {
                 let place = self.place(at);
                 let link = self.state.shared.link(self.me, place)?;
@@ -32,9 +42,7 @@ impl Turn<'_> {
                     self.thread().table = 1;
                     return Ok(Pc::Read(Read::Link { at: 0 }));
                 }
-                // A key that does not pass the filter now is in no overflow bucket.
-                let beyond = at != 0 || link.leads_to(self.op.key);
-                Ok(Pc::Read(Read::Slot { at, more: beyond && link.next().is_some() }))
+                Ok(Pc::Read(Read::Slot { at, more: link.next().is_some() }))
             }
             Read::Slot { at, more } => {
                 let place = self.place(at);

@@ -161,8 +161,8 @@ impl Turn<'_> {
 
     fn committed(&mut self) -> Checked<Pc> {
         debug_assert!(matches!(self.op.what, Do::Insert | Do::Upsert));
-        if self.has(Bug::LateFilter) && usize::from(self.thread().at) >= SLOTS {
-            return Ok(Pc::Insert(Insert::LateLink));
+        if self.has(Bug::LateFilter) {
+            return Ok(Pc::Insert(Insert::LateFilter));
         }
         self.answer(ABSENT)
     }

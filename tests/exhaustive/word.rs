@@ -61,8 +61,7 @@ impl std::fmt::Debug for Word {
     }
 }
 
-/// An overflow word. All zero is not filled yet. The upper half is the filter, with a bit for each key:
-/// where keys share one, readers only have more to look at.
+/// An overflow word. All zero is not filled yet.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Link(u16);
 
@@ -82,15 +81,8 @@ impl Link {
         Link(self.0 | Link::to(bucket).0)
     }
     pub(crate) fn next(self) -> Option<usize> {
-        let next = usize::from(self.0 >> 3 & 31);
+        let next = usize::from(self.0 >> 3);
         (next != 0).then_some(next)
-    }
-    pub(crate) fn announcing(self, key: u8) -> Link {
-        Link(self.0 | 1 << (8 + key))
-    }
-    /// Whether something of a key may be beyond the first bucket.
-    pub(crate) fn leads_to(self, key: u8) -> bool {
-        self.0 >> (8 + key) & 1 != 0
     }
     pub(crate) fn frozen(self) -> Link {
         Link(self.0 | LINK_FROZEN)

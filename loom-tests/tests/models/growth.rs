@@ -216,6 +216,25 @@ pub fn window_lookup() {
     end(toys);
 }
 
+/// The same for what is inserted in the successor: the filter of the old bucket must not hide it.
+pub fn window_insert() {
+    let (toys, [own, others]) = at_once(
+        growing(4, 1, &[(A, 1), (D, 9)]),
+        [
+            |t| {
+                assert!(t.insert(B, 2, &[]));
+                t.get(B)
+            },
+            |t| t.get(B),
+        ],
+    );
+    assert_eq!(own, Some(2), "a miss of a key that is there by then");
+    assert!(matches!(others, Some(2) | None));
+    toys.finish_resize();
+    check(&toys, &[(1, 1), (2, 2), (5, 9)], &[]);
+    end(toys);
+}
+
 /// The same against an insert of that key.
 pub fn window_remove_insert() {
     let (toys, [removed, inserted]) = at_once(

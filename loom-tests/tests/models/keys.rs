@@ -11,7 +11,7 @@ use crate::harness::{at_once, check, end};
 /// which of the two slots is preferred.
 pub const fn key(id: u8, bucket: u64, preferred: u64) -> Key {
     let preferred = preferred * (1 << 14 | 1 << 16 | 1 << 18);
-    Key { id, hash: preferred | (id as u64) << 5 | bucket }
+    Key { id, hash: preferred | (id as u64) << 9 | bucket }
 }
 
 /// Keys that prefer slot 0, and one with the hash of `A`.

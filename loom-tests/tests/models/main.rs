@@ -107,6 +107,7 @@ const MODELS: &[Model] = &[
     model("halve_lookup", growth::halve_lookup, 3, 3, 0),
     model("halve_lookup_overflow", growth::halve_lookup_overflow, 3, 3, 0),
     model("window_lookup", growth::window_lookup, 3, 3, 0),
+    model("window_insert", growth::window_insert, 2, 3, 0),
     model("window_remove_insert", growth::window_remove_insert, 1, 2, 0),
     model("late_helper", growth::late_helper, 1, 1, 0),
     model("halve_helpers", growth::halve_helpers, 1, 2, 0),
@@ -211,6 +212,7 @@ const CATCHES: &[Catch] = &[
     catch("StaleSetPointer", "moved_set", Rmw, 2, "freed memory is read"),
     catch("LateFilter", "lookup_overflow", Rmw, 2, "a miss of a key that is there by then"),
     catch("EmptyFilter", "halve_lookup_overflow", Rmw, 2, "a miss of a key that is there throughout"),
+    catch("OpenFilter", "window_insert", Rmw, 2, "a miss of a key that is there by then"),
 ];
 
 fn main() {
