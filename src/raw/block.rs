@@ -312,13 +312,13 @@ impl<E: Element> Block<E> {
         self.flags.load(Ordering::Relaxed) & WAS_COMMITTED != 0
     }
 
-    /// Whether the value counts as live.
+    /// Whether the element counts as live.
     #[inline]
     pub(crate) fn is_live(&self) -> bool {
         self.shape.is_live()
     }
 
-    /// Whether the value has a deadline.
+    /// Whether the element has a deadline.
     #[inline]
     pub(crate) fn is_timed(&self) -> bool {
         self.shape.is_timed()
