@@ -41,8 +41,9 @@
 //! its id and what lookups read, then its bindings, its places in the indexes, its tags, its hash. Three
 //! bytes of the block say how long the lists are, and where each part is follows from that. So an entry
 //! with one binding and an id of 24 bytes takes 120 bytes, of which a lookup reads a line, a query two. (With
-//! glibc 136 are asked for: less it merges all at once, some time after it was freed.) What is behind the block is reached by the pointer that the entry was allocated as, which the block holds: a
-//! reference to an entry covers no more than the block.
+//! glibc 136 are asked for: less it merges all at once, some time after it was freed.) What is behind the
+//! block is reached by the pointer that the entry was allocated as, which the block holds: a reference to
+//! an entry covers no more than the block.
 //!
 //! Which fifteen bits depends on the table's size, in steps of eight doublings: they begin at or
 //! below the first bit that the index of the chain leaves out. So seven migrations of eight see from
@@ -81,10 +82,11 @@
 //!
 //! Nearly all lookups are settled by a part of that which is straight code: the first slot of the first
 //! bucket that looks right holds a committed entry, and its id is the one; or the key's bits are not in the
-//! filter; or no slot looks right, and there is no other bucket. An entry whose word says that it is special, or that it is frozen, is
-//! judged out of line, where it was seen; all else starts over in full. Of an entry that its word says is
-//! not special, nothing but the id is read. What counts there is how few steps wait for a line of memory:
-//! each takes a place in the processor's window until the line is there, and so keeps the next lookup out.
+//! filter; or no slot looks right, and there is no other bucket. An entry whose word says that it is special,
+//! or that it is frozen, is judged out of line, where it was seen; all else starts over in full. Of an entry
+//! that its word says is not special, nothing but the id is read. What counts there is how few steps wait for
+//! a line of memory: each takes a place in the processor's window until the line is there, and so keeps the
+//! next lookup out.
 //!
 //! **The filter** is read first. Bits are set before an entry is published in the chain, and stay; and
 //! before a chain is MIGRATED all of its bits are set (I17). So if one of a key's bits is missing, the chain
@@ -248,7 +250,7 @@
 //! | I7 | `was_committed` is set only on an entry that was seen committed, and before any attempt to unlink it. | `replace` and `unlink` are the only ones that unlink | `NeverCommitted`: `insert_insert_then_remove`, `walk_moves` |
 //! | I8 | What was ever published is freed only after every pin from before its unlinking is gone. | limbo | `RetireBeforeUnlink`: `lookup_remove_free` |
 //! | I9 | Every change of a published word is a read-modify-write, so release sequences hold. | `word` offers nothing else | `RelaxedPublish`: `insert_insert`, for the orders; a plain store does not compile |
-//! | I10 | The value of an entry that was never committed is touched by its inserter only. | readers ignore PENDING; rivals compare keys | `TakePending`: `lookup_insert_insert` |
+//! | I10 | The value of an entry that was never committed is touched by its inserter only. | readers ignore PENDING; rivals compare hashes and keys, which stay | `TakePending`: `lookup_insert_insert` |
 //! | I11 | The count of an entry is not zero while a pin from before its unlinking or an owner is left. | the index's own count is given up by limbo only | `CountAfterZero`: `own_own` |
 //! | I12 | A member's place is claimed from before its entry is published until after it is unpublished, and a claim keeps its chunk and its set open. The chunk names the set's block. | `operation`; one word of each decides between a claim and the end; `placed`, before anybody else can reach the set | `LateHash`: `query_after_lookup`; `FreeSlotEarly`: `replace_remove_tagged`; `ClaimClosed`: `last_leaves_one_joins`; `StaleSetPointer`: `moved_set` |
 //! | I13 | What is not published yet, or was taken whole, is touched by its one owner only; what is published is written through atomics only. What is unlinked is retired once, by the winner of the exchange that unlinked it, or by its inserter if it was never committed; and freed once. | drafts, rooms and shelves in hand, which alone lend `&mut` and cannot be copied; one exchange has one winner | `lookup_remove_free`, `one_shelf`: canaries tell what is freed twice, and what is lost; `no_note_is_lost_between_threads`; address sanitizer |

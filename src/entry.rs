@@ -170,8 +170,8 @@ impl<S, P, M, K> Element for Entry<S, P, M, K> {
         !parts.seconds.is_empty()
     }
 
-    fn is_timed(parts: &Parts<Self>) -> bool {
-        parts.rest.deadline != Moment::NEVER
+    fn is_timed(life: &Life) -> bool {
+        life.deadline != Moment::NEVER
     }
 }
 

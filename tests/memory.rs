@@ -82,6 +82,18 @@ fn memory_comes_back() {
     registry.clear_all();
     settle(&registry);
 
+    // Nor is the memory of entries with long lists kept for others.
+    let many = |id: u32| Child::new(()).on("here", id).tagged((0..400).map(|t| format!("{t}")));
+    registry.insert(0, many(0));
+    let before = settle(&registry);
+    (1..300).for_each(|id| drop(registry.insert(id, many(id))));
+    assert!(settle(&registry) > before + 300 * 400 * 24);
+    (1..300).for_each(|id| drop(registry.delete(&id)));
+    let after = settle(&registry);
+    assert!(after <= before + 500_000, "{} bytes kept", after - before);
+    registry.clear_all();
+    settle(&registry);
+
     // Inserts alone retire nothing but old tables, and those do not wait for company.
     for id in 0..300_000 {
         registry.insert(id, Child::new(()));

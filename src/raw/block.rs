@@ -11,10 +11,11 @@ use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::slice;
 
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use super::chunk::Place;
-use super::parts::{Counts, Parts, Shape, usual_size};
+use super::parts::{Counts, Offsets, Shape};
 use crate::sync::{AtomicU8, AtomicU32, Canary, Mutant, Ordering, mutant};
 
 /// One of the secondary indexes.
@@ -65,15 +66,27 @@ pub(crate) trait Element: Sized {
     /// those.)
     fn is_live(parts: &Parts<Self>) -> bool;
     /// Whether the element has a deadline.
-    fn is_timed(parts: &Parts<Self>) -> bool;
+    fn is_timed(rest: &Self::Rest) -> bool;
     /// Called when the element has been put into a block, its first or another, which nobody else sees
     /// yet: for what has to know where.
     fn placed(&self) {}
 }
 
+/// What is to become an element, but for its key.
+pub(crate) struct Parts<E: Element> {
+    /// What lookups read.
+    pub(crate) head: E::Head,
+    /// What has names in the first dimension; the size is that of what writers hand in.
+    pub(crate) firsts: SmallVec<[E::First; 2]>,
+    /// What has names in the second one; likewise.
+    pub(crate) seconds: SmallVec<[E::Second; 1]>,
+    /// What is left.
+    pub(crate) rest: E::Rest,
+}
+
 /// Set on an element seen committed, before anything tries to unlink it (I7).
 const WAS_COMMITTED: u8 = 1;
-/// All but the key has moved to another block: this one was killed, so nobody ever read that.
+/// All but key and hash has moved to another block: this one was killed, so nobody ever read that.
 const VACATED: u8 = 2;
 
 /// The inside of an element: its key and head with what the index needs to know about them. The other
@@ -97,6 +110,12 @@ pub(crate) struct Block<E: Element> {
     canary: Canary,
     /// What is behind it.
     _lists: PhantomData<(E::First, E::Second)>,
+}
+
+/// Where the parts of an element with such lists are.
+#[inline(always)]
+pub(super) const fn offsets<E: Element>(counts: Counts) -> Offsets {
+    counts.offsets::<E, E::Second, E::First>()
 }
 
 /// The lists of an element.
@@ -137,7 +156,7 @@ impl<E: Element> Block<E> {
         mem::offset_of!(Self, key)..mem::offset_of!(Self, head) + mem::size_of::<usize>();
 
     /// How much memory most elements take.
-    pub(super) const USUAL: usize = usual_size::<E>();
+    pub(super) const USUAL: usize = offsets::<E>(Counts::USUAL).size();
 
     /// The block that is to begin at `origin`, with what its lists are like.
     pub(super) fn new(
@@ -192,8 +211,9 @@ impl<E: Element> Block<E> {
     fn lists(&self) -> Lists<'_, E> {
         self.canary.touch();
         let counts = self.counts();
-        let offsets = counts.offsets::<E>();
-        // SAFETY: so many are there (I14), and nobody writes them once they are shared (I13).
+        let offsets = offsets::<E>(counts);
+        // SAFETY: so many are there (I14), and nobody writes them once they are shared (I13). Of a block that
+        // was vacated nobody reads them (I10).
         unsafe {
             Lists {
                 counts,
@@ -298,7 +318,7 @@ impl<E: Element> Block<E> {
     /// The hash it was published under.
     #[inline]
     pub(crate) fn hash(&self) -> u64 {
-        let at = self.behind::<u64>(self.counts().offsets::<E>().hash);
+        let at = self.behind::<u64>(offsets::<E>(self.counts()).hash);
         // SAFETY: it is there (I14), and nobody writes it (I13).
         unsafe { at.read() }
     }
@@ -369,11 +389,11 @@ impl<E: Element> Block<E> {
         all
     }
 
-    /// Takes all but the key out of a block: head and rest are returned, what is behind the block is the
-    /// caller's to copy.
+    /// Takes all but key and hash out of a block: head and rest are returned, the lists are the caller's to
+    /// copy. What is there stays as it is, for others may go on to read key, hash and layout.
     ///
     /// # Safety
-    /// Nobody looks at anything but the key any more, and nobody has called this before.
+    /// Nobody looks at anything else any more, and nobody has called this before.
     pub(super) unsafe fn vacate(&self) -> (E::Head, E::Rest) {
         // Relaxed: only the destructor reads it, ordered by retirement.
         self.flags.fetch_or(VACATED, Ordering::Relaxed);
@@ -383,7 +403,7 @@ impl<E: Element> Block<E> {
 
     /// How the element was allocated.
     pub(super) fn layout(&self) -> Layout {
-        self.counts().offsets::<E>().layout::<E>()
+        offsets::<E>(self.counts()).layout()
     }
 
     pub(super) fn origin(&self) -> NonNull<E> {
@@ -400,13 +420,12 @@ impl<E: Element> Drop for Block<E> {
             return;
         }
         let counts = self.counts();
-        let offsets = counts.offsets::<E>();
+        let offsets = offsets::<E>(counts);
+        let (firsts, seconds) = (self.behind(offsets.firsts), self.behind(offsets.seconds));
         // Each goes, even if the destructor of another one panics.
         let _rest = InPlace(&raw mut *self.rest);
-        let firsts = self.behind::<E::First>(offsets.firsts);
-        let _firsts = InPlace(ptr::slice_from_raw_parts_mut(firsts, counts.firsts));
-        let seconds = self.behind::<E::Second>(offsets.seconds);
-        let _seconds = InPlace(ptr::slice_from_raw_parts_mut(seconds, counts.seconds));
+        let _firsts = InPlace(ptr::slice_from_raw_parts_mut::<E::First>(firsts, counts.firsts));
+        let _seconds = InPlace(ptr::slice_from_raw_parts_mut::<E::Second>(seconds, counts.seconds));
         // SAFETY: dropped once, here (I13); VACATED is set where it was taken (I10).
         unsafe { ManuallyDrop::drop(&mut self.head) };
     }

@@ -6,8 +6,8 @@ use std::ptr::{self, NonNull};
 
 use smallvec::SmallVec;
 
-use super::block::{Block, Element};
-use super::parts::{Counts, Parts};
+use super::block::{Block, Element, Parts, offsets};
+use super::parts::Counts;
 use super::room::{Room, drop_element};
 
 /// An element that is written but not published: whoever has the draft owns it.
@@ -24,10 +24,11 @@ impl<E: Element> Draft<E> {
         room: impl FnOnce(Layout) -> Room,
     ) -> Self {
         let parts = E::split(value);
-        let (counts, timed) = (Counts::of(&parts), E::is_timed(&parts));
-        let offsets = counts.offsets::<E>();
+        let counts = Counts::new(parts.firsts.len(), parts.seconds.len(), E::is_live(&parts));
+        let timed = E::is_timed(&parts.rest);
+        let offsets = offsets::<E>(counts);
         let Parts { head, firsts, seconds, rest } = parts;
-        let memory = room(offsets.layout::<E>()).into_memory::<E>();
+        let memory = room(offsets.layout()).into_memory::<E>();
         let element = E::wrap(Block::new(counts.shape(timed), key, (head, rest), memory));
         // SAFETY: the room is memory for the block and what `counts` counts, each part at its place in it
         // (I14), and its owner gave it to us (I13).
@@ -83,7 +84,9 @@ impl<E: Element> Draft<E> {
 
     /// Whether the element counts as live.
     pub(super) fn is_live(&self) -> bool {
-        self.block().is_live()
+        let block = self.block();
+        debug_assert_eq!(block.is_timed(), E::is_timed(block.rest()), "it has changed since");
+        block.is_live()
     }
 
     /// The key and the value, given back.
@@ -140,8 +143,9 @@ unsafe fn move_out<A: smallvec::Array>(mut list: SmallVec<A>, to: NonNull<A::Ite
 
 /// Takes the payload out of a block that was published, never committed, and killed.
 ///
-/// The key is cloned, because others that met the pending word may still be comparing with it;
-/// the rest is moved, because nobody but its inserter ever looks at that of an uncommitted one (I10).
+/// The key is cloned, because others that met the pending word may still be comparing with it, and with
+/// the hash, which stays as well; the rest is moved, because nobody but its inserter ever looks at that of
+/// an uncommitted one (I10).
 ///
 /// # Safety
 /// The caller published this element, it was killed or dropped by a migration without ever having
@@ -155,9 +159,9 @@ where
     let layout = block.layout();
     let memory = room(layout).into_memory::<E>();
     let behind = size_of::<E>();
-    // SAFETY: nobody else looks at anything but the key (I10). What is behind the block is copied below: a
-    // room of the same layout (I14), ours alone (I13), has its parts where the other has them. The places
-    // are among them, for claims stay with the operation (I12).
+    // SAFETY: others look at the key, the hash, and what says where that is: all of it stays as it is (I10).
+    // What is behind the block is copied below: a room of the same layout (I14), ours alone (I13), has its
+    // parts where the other has them. The places are among them, for claims stay with the operation (I12).
     unsafe {
         let moved = block.vacate();
         memory.write(E::wrap(Block::new(block.shape(), key, moved, memory)));

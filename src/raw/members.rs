@@ -19,12 +19,11 @@ use std::ptr::NonNull;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
-use super::block::{Block, Dim, Element};
+use super::block::{Block, Dim, Element, Parts};
 use super::chunk::{ChunkRef, Home, Place, Slots};
 use super::chunks::{self, Chunks};
 use super::limbo::Limbo;
 use super::pad::CachePadded;
-use super::parts::Parts;
 use crate::striped;
 use crate::sync::{self, AtomicUsize, Guard, Mutant, Ordering, Step, failpoint, mutant};
 
@@ -63,7 +62,7 @@ impl Element for NamedSet {
     fn is_live(_: &Parts<Self>) -> bool {
         true
     }
-    fn is_timed(_: &Parts<Self>) -> bool {
+    fn is_timed((): &()) -> bool {
         false
     }
     fn placed(&self) {

@@ -53,12 +53,11 @@ mod word;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use block::{Block, Dim, Element};
+pub(crate) use block::{Block, Dim, Element, Parts};
 pub(crate) use counted::Counted;
 pub(crate) use draft::Draft;
 pub(crate) use pad::CachePadded;
 pub(crate) use pages::Pages;
-pub(crate) use parts::Parts;
 pub(crate) use primary::{Found, Held};
 pub(crate) use query::Members;
 #[cfg(feature = "tracing")]

@@ -7,11 +7,10 @@ use std::fmt;
 
 use smol_str::SmolStr;
 
-use super::block::{Block, Dim, Element, element};
+use super::block::{Block, Dim, Element, Parts, element};
 use super::counted::Counted;
 use super::draft::{Draft, salvage};
 use super::pages::Pages;
-use super::parts::Parts;
 use super::primary::{Context, Found, Index};
 use super::resolve::{Fate, Published};
 use super::store::{Store, Verdict};
@@ -53,7 +52,8 @@ impl Element for Toy {
     type Head = u64;
     type First = SmolStr;
     type Second = SmolStr;
-    type Rest = ();
+    /// Whether it has a deadline.
+    type Rest = bool;
 
     fn wrap(block: Block<Self>) -> Self {
         Toy(block)
@@ -67,7 +67,8 @@ impl Element for Toy {
     fn split(value: Value) -> Parts<Self> {
         let (firsts, seconds): (Vec<_>, Vec<_>) =
             value.names.into_iter().partition(|name| dim(name) == Dim::FIRST);
-        Parts { head: value.number, firsts: firsts.into(), seconds: seconds.into(), rest: () }
+        let rest = value.number >= LEASE;
+        Parts { head: value.number, firsts: firsts.into(), seconds: seconds.into(), rest }
     }
     fn join(parts: Parts<Self>) -> Value {
         Value { number: parts.head, names: parts.firsts.into_iter().chain(parts.seconds).collect() }
@@ -81,8 +82,8 @@ impl Element for Toy {
     fn is_live(parts: &Parts<Self>) -> bool {
         parts.head != 0
     }
-    fn is_timed(parts: &Parts<Self>) -> bool {
-        parts.head >= LEASE
+    fn is_timed(timed: &bool) -> bool {
+        *timed
     }
 }
 

@@ -13,23 +13,8 @@
 use std::alloc::Layout;
 use std::mem::{align_of, size_of};
 
-use smallvec::SmallVec;
-
-use super::block::Element;
 use super::chunk::Place;
 use super::word::ELEMENT_ALIGN;
-
-/// What is to become an element, but for its key.
-pub(crate) struct Parts<E: Element> {
-    /// What lookups read.
-    pub(crate) head: E::Head,
-    /// What has names in the first dimension.
-    pub(crate) firsts: SmallVec<[E::First; 2]>,
-    /// What has names in the second one.
-    pub(crate) seconds: SmallVec<[E::Second; 1]>,
-    /// What is left.
-    pub(crate) rest: E::Rest,
-}
 
 /// The element counts as live: it is to be found under its names, and has a place for each.
 const LIVE: u8 = 1;
@@ -41,8 +26,8 @@ const LONG: u8 = 4;
 /// The least that is asked for. What is smaller, with what it adds, glibc frees into lists of its own, and
 /// merges all of those at once when somebody asks for a lot: with a million elements gone, an insert that
 /// brings a table waited 2.5 instead of 0.7 milliseconds, and inserts into what had been freed took a fifth
-/// longer.
-const LEAST: usize = if cfg!(target_env = "gnu") { 136 } else { 0 };
+/// longer. (Another allocator under glibc may spend a few bytes on it in vain.)
+const LEAST: usize = if cfg!(target_env = "gnu") { 17 * size_of::<usize>() } else { 0 };
 
 /// Room for the numbers of long lists.
 const NUMBERS: usize = size_of::<[usize; 2]>();
@@ -91,15 +76,14 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Those of what is to become an element.
-    pub(super) fn of<E: Element>(parts: &Parts<E>) -> Self {
-        let (firsts, seconds) = (parts.firsts.len(), parts.seconds.len());
+    /// Those of lists of such lengths; `live` if the element is found by them.
+    pub(super) fn new(firsts: usize, seconds: usize, live: bool) -> Self {
         let long = firsts.max(seconds) > usize::from(u8::MAX);
-        Counts { firsts, seconds, live: E::is_live(parts), long }
+        Counts { firsts, seconds, live, long }
     }
 
     /// Those of most elements: one name, in the second dimension.
-    const USUAL: Self = Counts { firsts: 0, seconds: 1, live: true, long: false };
+    pub(super) const USUAL: Self = Counts { firsts: 0, seconds: 1, live: true, long: false };
 
     /// How an element says so of itself.
     pub(super) fn shape(self, timed: bool) -> Shape {
@@ -123,26 +107,22 @@ impl Counts {
         if self.live { self.firsts + self.seconds } else { 0 }
     }
 
-    /// Where the numbers of long lists are, from the beginning of the element.
+    /// Where the numbers of long lists are, from the beginning of an element whose block is a `B`.
     #[inline(always)]
-    pub(super) const fn numbers_at<E>() -> usize {
-        aligned::<usize>(size_of::<E>())
+    pub(super) const fn numbers_at<B>() -> usize {
+        aligned::<usize>(size_of::<B>())
     }
 
+    /// Where all parts are behind a `B`.
     #[inline(always)]
-    pub(super) const fn seconds_at<E: Element>(self) -> usize {
-        let behind = if self.long { Self::numbers_at::<E>() + NUMBERS } else { size_of::<E>() };
-        aligned::<E::Second>(behind)
-    }
-
-    /// Where all parts are.
-    #[inline(always)]
-    pub(super) const fn offsets<E: Element>(self) -> Offsets {
-        let seconds = self.seconds_at::<E>();
-        let places = aligned::<Place>(seconds + self.seconds * size_of::<E::Second>());
-        let firsts = aligned::<E::First>(places + self.places() * size_of::<Place>());
-        let hash = aligned::<u64>(firsts + self.firsts * size_of::<E::First>());
-        Offsets { seconds, places, firsts, hash }
+    pub(super) const fn offsets<B, Second, First>(self) -> Offsets {
+        let behind = if self.long { Self::numbers_at::<B>() + NUMBERS } else { size_of::<B>() };
+        let seconds = aligned::<Second>(behind);
+        let places = aligned::<Place>(seconds + self.seconds * size_of::<Second>());
+        let firsts = aligned::<First>(places + self.places() * size_of::<Place>());
+        let hash = aligned::<u64>(firsts + self.firsts * size_of::<First>());
+        let align = const { most_aligned::<B, Second, First>() };
+        Offsets { seconds, places, firsts, hash, align }
     }
 }
 
@@ -153,26 +133,22 @@ pub(super) struct Offsets {
     pub(super) places: usize,
     pub(super) firsts: usize,
     pub(super) hash: usize,
+    /// What the element is aligned to.
+    align: usize,
 }
 
 impl Offsets {
     /// Where the last part ends.
-    const fn size(self) -> usize {
+    pub(super) const fn size(self) -> usize {
         self.hash + size_of::<u64>()
     }
 
     /// How it is allocated.
     #[inline(always)]
-    pub(super) fn layout<E: Element>(self) -> Layout {
-        let align = const { most_aligned::<E>() };
+    pub(super) fn layout(self) -> Layout {
         let size = self.size().max(LEAST);
-        Layout::from_size_align(size, align).expect("more than the address space")
+        Layout::from_size_align(size, self.align).expect("more than the address space")
     }
-}
-
-/// How much memory most elements take.
-pub(super) const fn usual_size<E: Element>() -> usize {
-    Counts::USUAL.offsets::<E>().size()
 }
 
 const fn aligned<T>(offset: usize) -> usize {
@@ -180,12 +156,12 @@ const fn aligned<T>(offset: usize) -> usize {
 }
 
 /// The alignment of what is aligned most.
-const fn most_aligned<E: Element>() -> usize {
+const fn most_aligned<B, Second, First>() -> usize {
     let parts = [
-        align_of::<E>(),
+        align_of::<B>(),
+        align_of::<Second>(),
         align_of::<Place>(),
-        align_of::<E::First>(),
-        align_of::<E::Second>(),
+        align_of::<First>(),
         align_of::<u64>(),
     ];
     let mut most = ELEMENT_ALIGN;

@@ -32,7 +32,7 @@ impl Room {
     /// The room that an element has.
     ///
     /// # Safety
-    /// The element goes, by whoever owns it, while the room is there; or it has gone, and `layout` was its.
+    /// `layout` is that of the element, which is the caller's, and has gone before the room is dropped or used.
     pub(super) unsafe fn of<E>(element: NonNull<E>, layout: Layout) -> Self {
         Room { memory: element.cast(), layout }
     }

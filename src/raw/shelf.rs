@@ -25,6 +25,8 @@ const SPARE: usize = 16;
 const ROOMS: usize = 256;
 /// and how many of them are looked at for one of the right size.
 const LOOK: usize = 8;
+/// The largest that is kept: beyond that, to allocate is little of the work, and what is kept would be much.
+const LARGEST: usize = 512;
 
 /// Something unlinked, and how it is freed.
 struct Retired {
@@ -63,14 +65,15 @@ impl Rooms {
     #[inline]
     pub(super) fn keep(&mut self, room: Room) {
         // Freed memory stays out of use under a model, so that a late access is seen.
-        if MODEL {
+        if MODEL || room.layout().size() > LARGEST {
             return;
         }
         if self.free.len() < ROOMS {
             self.free.push(room);
-        } else if self.free[self.oldest].layout() != room.layout() {
-            // Elements are of another size than they used to be.
+        } else if self.free.last().is_some_and(|last| last.layout() != room.layout()) {
+            // Elements are of another size than those before: what is freed now is where `take` looks first.
             self.free[self.oldest] = room;
+            self.free.swap(self.oldest, ROOMS - 1);
             self.oldest = (self.oldest + 1) % ROOMS;
         }
     }
@@ -277,17 +280,33 @@ mod tests {
     }
 
     #[test]
-    fn rooms_of_a_size_that_is_gone_make_room_for_others() {
+    fn what_was_freed_last_is_found_whatever_else_is_there() {
         let layout = |size| Layout::from_size_align(size, 16).unwrap();
         let mut rooms = Rooms::new();
+        let mut rng = fastrand::Rng::with_seed(1);
         for _ in 0..2 * ROOMS {
             rooms.keep(Room::allocate(layout(120)));
         }
         assert_eq!(rooms.free.len(), ROOMS, "no more than that");
-        for _ in 0..2 * ROOMS {
+        for _ in 0..LOOK {
             rooms.keep(Room::allocate(layout(152)));
         }
-        assert!(rooms.free.iter().all(|room| room.layout() == layout(152)));
-        assert_eq!(rooms.free.len(), ROOMS);
+        for _ in 0..10_000 {
+            let size = 120 + 32 * rng.usize(..4);
+            rooms.keep(Room::allocate(layout(size)));
+            assert_eq!(rooms.free.last().unwrap().layout(), layout(size));
+            assert_eq!(rooms.free.len(), ROOMS);
+            if rng.bool() {
+                assert!(rooms.take(layout(size)).is_some());
+                rooms.keep(Room::allocate(layout(size)));
+            }
+        }
+    }
+
+    #[test]
+    fn large_rooms_are_not_kept() {
+        let mut rooms = Rooms::new();
+        rooms.keep(Room::allocate(Layout::from_size_align(LARGEST + 16, 16).unwrap()));
+        assert!(rooms.free.is_empty());
     }
 }

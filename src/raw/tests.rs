@@ -44,7 +44,8 @@ impl Element for Toy {
     type Head = Number;
     type First = SmolStr;
     type Second = Infallible;
-    type Rest = ();
+    /// Whether it has a deadline.
+    type Rest = bool;
 
     fn wrap(block: Block<Self>) -> Self {
         Toy(block)
@@ -56,7 +57,8 @@ impl Element for Toy {
         &mut self.0
     }
     fn split(Value { number, tags }: Value) -> Parts<Self> {
-        Parts { head: number, firsts: tags.into(), seconds: SmallVec::new(), rest: () }
+        let rest = number.number.is_multiple_of(5);
+        Parts { head: number, firsts: tags.into(), seconds: SmallVec::new(), rest }
     }
     fn join(parts: Parts<Self>) -> Value {
         Value { number: parts.head, tags: parts.firsts.into_vec() }
@@ -70,8 +72,8 @@ impl Element for Toy {
     fn is_live(parts: &Parts<Self>) -> bool {
         parts.head.number != 0
     }
-    fn is_timed(parts: &Parts<Self>) -> bool {
-        parts.head.number.is_multiple_of(5)
+    fn is_timed(timed: &bool) -> bool {
+        *timed
     }
 }
 
@@ -484,6 +486,38 @@ fn a_query_yields_what_is_current_when_it_gets_there() {
         members.map(|found| (*found.entry().0.key(), found.entry().0.head().number)).collect();
     let expected = (0..100).filter(|key| *key != first && key % 3 == 1);
     assert_eq!(rest, expected.map(|key| (key, key + 1_000)).collect());
+}
+
+#[test]
+fn what_is_salvaged_is_whole_whatever_it_takes() {
+    for names in [0, 1, 2, 3, 255, 256, 300] {
+        for drop_it in [true, false] {
+            let alive = Arc::new(AtomicUsize::new(1));
+            let number = Number { number: 7, alive: Some(Arc::clone(&alive)) };
+            let tags: Vec<SmolStr> =
+                (0..names).map(|nth| format!("tag {nth}, which is not inline").into()).collect();
+            let value = Value { number, tags: tags.clone() };
+            let first = Draft::<Toy>::new(42, 1, value, Room::allocate).into_raw();
+            // SAFETY: the draft's element, ours alone (I13); never published, and dropped below (I10).
+            let (killed, second) =
+                unsafe { (first.as_ref(), salvage(first.as_ref(), Room::allocate)) };
+            let block = second.block();
+            assert_eq!((*block.key(), block.hash(), &block.firsts().to_vec()), (1, 42, &tags));
+            // What rivals may still look at.
+            assert_eq!((*killed.0.key(), killed.0.hash()), (1, 42));
+            assert_eq!(killed.0.layout(), block.layout());
+            if drop_it {
+                drop(second);
+            } else {
+                let (key, value) = second.into_parts();
+                assert_eq!((key, value.number.number, &value.tags), (1, 7, &tags));
+            }
+            assert_eq!(alive.load(Ordering::Relaxed), 0);
+            // SAFETY: from `into_raw`, once (I13).
+            drop(unsafe { Draft::from_raw(first) });
+            assert_eq!(alive.load(Ordering::Relaxed), 0, "once");
+        }
+    }
 }
 
 #[test]
