@@ -94,7 +94,8 @@
 //! That instant is the lookup's. The filters of a million entries take a megabyte, their buckets sixteen:
 //! so a miss waits for the second level of the caches instead of the memory, and six in a hundred look
 //! into a bucket in vain. As entries come and go more bits are set, until the table is replaced: with as
-//! many fresh ids as there are entries come and gone, one miss in six looks into its bucket.
+//! many fresh ids as there are entries come and gone, one miss in six looks into its bucket, with four times
+//! as many every other. A table that is never crowded is never replaced.
 //!
 //! The slots of a bucket are compared by one look at all of them, then each that it promises is
 //! loaded. On x86-64 that look is a vector compare in assembly, to which the above applies as to
@@ -279,7 +280,7 @@
 //! | O14 | batch flag | raise / poll | Release / Acquire | pinned reads before the free |
 //! | O15 | shelf | put / take | Release / Acquire | its contents |
 //! | O16 | note of a resize (feature `tracing`) | note / take | Release / Acquire | the note, and those before it |
-//! | O17 | filter | announce, add, saturate / first load of a reader | Relaxed | before the publication (O1) or MIGRATED (O6), which release: a load that comes after what those made known sees the bits, by the order of one word |
+//! | O17 | filter | announce, add, saturate / first load of a reader | Relaxed / Acquire | before the publication (O1) or MIGRATED (O6), which release: a load that comes after what those made known sees the bits, by the order of one word |
 //!
 //! # 7. Linearization points
 //!

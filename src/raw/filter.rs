@@ -46,9 +46,11 @@ impl Filter {
         if FINGERPRINT_BITS == 0 {
             return true;
         }
-        // Relaxed: nothing is read by what this shows. Who knows of an element, or of one in the successor, knows
-        // of all that came before its publication, so that this load sees the bits (O17).
-        let seen = self.0.load(Ordering::Relaxed);
+        // Who knows of an element, or of one in the successor, knows of all that came before its publication,
+        // so that this load sees the bits (O17). Acquire, though nobody releases here: the first load of a
+        // lookup is not to move before the thread's own last write, nor behind what it reads next. Processors
+        // keep both for such a load.
+        let seen = self.0.load(Ordering::Acquire);
         // One by one, for that is an instruction each.
         fingerprint.numbers().iter().all(|number| seen & 1 << number != 0)
     }

@@ -1,10 +1,10 @@
 //! Tables of buckets, and the memory they stand in.
 //!
 //! A table is one allocation of zeroed memory, so that its pages fault in as they are written:
-//! a filter for each chain, a header, a power of two of buckets, a bitmap of finished migration chunks, and one of stretches
-//! whose pages a migration has brought. A handle to it packs the address of the first bucket with the
-//! table's size in the low bits, so that a lookup needs the root word, one bucket line and one element
-//! line, and no header.
+//! a filter for each chain, a header, a power of two of buckets, a bitmap of finished migration chunks, and
+//! one of stretches whose pages a migration has brought. A handle to it packs the address of the first bucket
+//! with the table's size in the low bits, so that a lookup needs the root word, a filter, one bucket line and
+//! one element line, and no header.
 //!
 //! Overflow buckets come from an arena of the table, segment by segment, and go with it.
 

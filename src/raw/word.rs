@@ -89,8 +89,8 @@ impl Fingerprint {
         self.0
     }
 
-    /// Two numbers below 32, of the upper eight bits of a hash that it holds: those are in no index of a table
-    /// with such fingerprints. Two bits of each are in both.
+    /// Two numbers below 32, of the upper eight bits of a hash that it holds: those are in no index of a
+    /// table with such fingerprints. Two bits of each are in both.
     #[inline(always)]
     pub(super) fn numbers(self) -> [u32; 2] {
         let bits = (self.0 >> FINGERPRINT_SHIFT) as u32;
