@@ -37,7 +37,7 @@ pub(crate) fn copy<P: Clone>(bindings: &[(Node, P)]) -> Bindings<P> {
     }
 }
 
-/// A copy of a list of tags. Out of line where there are any: many children have none.
+/// A copy of a list of tags; many children have none.
 #[inline]
 pub(crate) fn copy_tags(tags: &[Tag]) -> Tags {
     if tags.is_empty() { Tags::new() } else { tags.into() }

@@ -58,7 +58,8 @@ impl Filter {
     /// Sees to it that an element passes: before it is published in the chain.
     #[inline]
     pub(super) fn announce(&self, bits: Bits) {
-        // Relaxed: bits stay, so those that are seen are there for whoever sees what this thread publishes.
+        // Relaxed: bits stay, so those that are seen are there for whoever sees what this thread publishes
+        // (O17).
         let seen = self.0.load(Ordering::Relaxed);
         if seen & bits.0 != bits.0 {
             self.add(bits);

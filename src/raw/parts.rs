@@ -1,9 +1,9 @@
 //! What an element consists of, and where in its memory each part lies.
 //!
 //! ```text
-//!   ┌──────────────────────────┬─────────┬────────┬────────┬──────┐
-//!   │ block: key, head, origin │ seconds │ places │ firsts │ hash │
-//!   └──────────────────────────┴─────────┴────────┴────────┴──────┘
+//!   ┌────────────────────────────────┬─────────┬────────┬────────┬──────┐
+//!   │ block: origin, key, head, rest │ seconds │ places │ firsts │ hash │
+//!   └────────────────────────────────┴─────────┴────────┴────────┴──────┘
 //! ```
 //!
 //! The lists are as long as the element has names, so that it takes no more lines of memory than it

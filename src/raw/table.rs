@@ -165,7 +165,7 @@ impl<'g, E> Table<'g, E> {
                 // SAFETY: bucket `i` of the array laid out above, ours alone (I13, I14).
                 unsafe { base.add(i).write(Bucket::fresh()) };
                 // SAFETY: the filter of that chain, laid out above, ours alone (I13, I14).
-                unsafe { Self::filter_before(base, i).write(Filter::new()) };
+                unsafe { Self::filter_before(base.as_ptr(), i).write(Filter::new()) };
             }
             for i in 0..Self::done_words(log2) {
                 // SAFETY: word `i` of the bitmap laid out above, ours alone (I13, I14).
@@ -212,8 +212,7 @@ impl<'g, E> Table<'g, E> {
     pub(super) fn guess_filter(word: *mut Bucket<E>, hash: u64) -> *const Filter {
         let log2 = word.addr() & SIZE_MASK;
         let index = hash as usize & ((1 << log2) - 1);
-        let base = word.map_addr(|a| a & !SIZE_MASK);
-        base.cast::<Header<E>>().wrapping_sub(1).cast::<Filter>().wrapping_sub(index + 1)
+        Self::filter_before(word.map_addr(|a| a & !SIZE_MASK), index)
     }
 
     #[inline(always)]
@@ -250,10 +249,8 @@ impl<'g, E> Table<'g, E> {
     /// Where the filter of chain `index` is: before the header, the first one last, so that it takes no more
     /// than the address of the first bucket to find it.
     #[inline(always)]
-    fn filter_before(base: NonNull<Bucket<E>>, index: usize) -> NonNull<Filter> {
-        let end = base.as_ptr().cast::<Header<E>>().wrapping_sub(1).cast::<Filter>();
-        // SAFETY: the filters come before the header in the allocation, so it is not null (I14).
-        unsafe { NonNull::new_unchecked(end.wrapping_sub(index + 1)) }
+    fn filter_before(base: *mut Bucket<E>, index: usize) -> *mut Filter {
+        base.cast::<Header<E>>().wrapping_sub(1).cast::<Filter>().wrapping_sub(index + 1)
     }
 
     /// The filter of the chain of `hash`.
@@ -268,7 +265,7 @@ impl<'g, E> Table<'g, E> {
         self.header().canary.touch();
         // SAFETY: masked to the array before the header, of which all zeros are fresh filters (I14); it lives
         // during 'g (I8).
-        unsafe { Self::filter_before(self.base, index & (self.buckets() - 1)).as_ref() }
+        unsafe { &*Self::filter_before(self.base.as_ptr(), index & (self.buckets() - 1)) }
     }
 
     /// What the words of this table keep of a hash.
@@ -350,8 +347,8 @@ impl<'g, E> Table<'g, E> {
 
     #[cold]
     fn bring_stretch(self, stretch: usize) {
-        one_of_each_page(stretch).for_each(|index| self.bucket(index).overflow.touch());
-        one_filter_of_each_page(stretch).for_each(|index| self.filter_of(index).touch());
+        one_of_each_page(stretch, PAGE).for_each(|index| self.bucket(index).overflow.touch());
+        one_of_each_page(stretch, FILTER_PAGE).for_each(|index| self.filter_of(index).touch());
     }
 
     /// A bucket from the arena, all zero and in nobody's sight. It goes with the table.
@@ -435,17 +432,12 @@ fn zeroed(layout: Layout) -> (NonNull<u8>, NonNull<u8>) {
     (origin, unsafe { origin.add(offset(origin, layout.align())) })
 }
 
-/// Buckets of a stretch: one in each page that it has part in, wherever in a page it begins.
-fn one_of_each_page(stretch: usize) -> impl Iterator<Item = usize> {
+/// Chains of a stretch: one in each page that it has part in, wherever in a page it begins, where so many
+/// of their buckets or filters fill a page.
+fn one_of_each_page(stretch: usize, page: usize) -> impl Iterator<Item = usize> {
     let first = stretch * STRETCH;
-    let last_of_pages = (1..=STRETCH / PAGE).map(move |pages| first + pages * PAGE - 1);
+    let last_of_pages = (1..=STRETCH / page).map(move |pages| first + pages * page - 1);
     iter::once(first).chain(last_of_pages)
-}
-
-/// The same for filters.
-fn one_filter_of_each_page(stretch: usize) -> impl Iterator<Item = usize> {
-    let first = stretch * STRETCH;
-    (first..first + STRETCH).step_by(FILTER_PAGE).chain([first + STRETCH - 1])
 }
 
 /// Which segment overflow bucket `number` is in, and where.
@@ -513,23 +505,14 @@ mod tests {
 
     #[test]
     fn every_page_of_a_stretch_is_brought() {
-        for begin in 0..PAGE {
-            let page = |index: usize| (begin + index) / PAGE;
-            let mut brought: Vec<usize> = one_of_each_page(1).map(page).collect();
+        for (size, begin) in
+            [PAGE, FILTER_PAGE].into_iter().flat_map(|p| (0..p).map(move |b| (p, b)))
+        {
+            let page = |index: usize| (begin + index) / size;
+            let mut brought: Vec<usize> = one_of_each_page(1, size).map(page).collect();
             brought.dedup();
             let all: Vec<usize> = (page(STRETCH)..=page(2 * STRETCH - 1)).collect();
-            assert_eq!(brought, all, "{begin}");
-        }
-    }
-
-    #[test]
-    fn every_page_of_filters_of_a_stretch_is_brought() {
-        for begin in 0..FILTER_PAGE {
-            let page = |index: usize| (begin + index) / FILTER_PAGE;
-            let mut brought: Vec<usize> = one_filter_of_each_page(1).map(page).collect();
-            brought.dedup();
-            let all: Vec<usize> = (page(STRETCH)..=page(2 * STRETCH - 1)).collect();
-            assert_eq!(brought, all, "{begin}");
+            assert_eq!(brought, all, "{size} {begin}");
         }
     }
 

@@ -406,12 +406,6 @@ impl<E> Link<E> {
         Link(next.map_addr(|a| a | OVINIT))
     }
 
-    /// The same word with a next bucket.
-    pub(super) fn extended(self, next: *mut Bucket<E>) -> Self {
-        debug_assert!(self.next().is_null());
-        Link(next.map_addr(|a| a | self.0.addr() | OVINIT))
-    }
-
     #[inline(always)]
     pub(super) fn next(self) -> *mut Bucket<E> {
         self.0.map_addr(|a| a & NEXT)
@@ -461,9 +455,9 @@ impl<E> Overflow<E> {
     /// Links another bucket to the end of a chain; publishes what that bucket holds.
     #[must_use]
     pub(super) fn extend(&self, from: Link<E>, next: *mut Bucket<E>) -> bool {
-        debug_assert!(!from.is_frozen() && !from.is_migrated());
+        debug_assert!(!from.is_frozen() && !from.is_migrated() && from.next().is_null());
         // SeqCst: as publishing into a slot (O1, O2).
-        self.0.compare_exchange(from.0, from.extended(next).0, IN_ORDER, Ordering::Acquire).is_ok()
+        self.0.compare_exchange(from.0, Link::to(next).0, IN_ORDER, Ordering::Acquire).is_ok()
     }
 
     /// As `load`, in the one order of all sequentially consistent operations: for a pass (O2).

@@ -66,7 +66,7 @@ impl Shared {
         for (number, slots) in chain.split('/').enumerate() {
             let here = if number == 0 { 0 } else { ARENA[0] + number - 1 };
             if number > 0 {
-                shared.buckets[bucket].link = shared.buckets[bucket].link.extended(here);
+                shared.buckets[bucket].link = Link::to(here);
                 shared.linked[0] += 1;
             }
             bucket = here;
@@ -210,7 +210,6 @@ impl Shared {
         if self.buckets[last].link != from {
             return Ok(false);
         }
-        let mut next_link = Link::END;
         let mut link = Link::END;
         for slots in slots.rchunks(SLOTS) {
             let table = usize::from(place.table);
@@ -220,9 +219,9 @@ impl Shared {
             }
             self.linked[table] += 1;
             let bucket = &mut self.buckets[next];
-            *bucket = Bucket { slots: [Word::EMPTY; SLOTS], link: next_link };
+            *bucket = Bucket { slots: [Word::EMPTY; SLOTS], link };
             bucket.slots[..slots.len()].copy_from_slice(slots);
-            (next_link, link) = (Link::to(next), Link::to(next));
+            link = Link::to(next);
             slots.iter().try_for_each(|&word| self.publish(word))?;
         }
         self.buckets[last].link = link;

@@ -76,10 +76,6 @@ impl Link {
     pub(crate) fn to(bucket: usize) -> Link {
         Link((bucket as u16) << 3 | FILLED)
     }
-    /// The same word that leads to another bucket.
-    pub(crate) fn extended(self, bucket: usize) -> Link {
-        Link(self.0 | Link::to(bucket).0)
-    }
     pub(crate) fn next(self) -> Option<usize> {
         let next = usize::from(self.0 >> 3);
         (next != 0).then_some(next)
