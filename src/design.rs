@@ -1,7 +1,7 @@
 //! How it works: words and states, invariants, orderings, linearization points.
 //!
 //! This page is for those who read the source before they trust it. The source cites it: `I1` to
-//! `I17` are the invariants, `O1` to `O17` the orderings, `L1` to `L9` the linearization points.
+//! `I18` are the invariants, `O1` to `O17` the orderings, `L1` to `L9` the linearization points.
 //!
 //! # 1. Shape
 //!
@@ -80,11 +80,15 @@
 //! was read or later: a committed key leaves its slot only by removal, replacing happens in place,
 //! frozen words never change.
 //!
-//! Nearly all lookups are settled by a part of that which is straight code: the first slot of the first
-//! bucket that looks right holds a committed entry, and its id is the one; or the key's bits are not in the
-//! filter; or no slot looks right, and there is no other bucket. An entry whose word says that it is special,
-//! or that it is frozen, is judged out of line, where it was seen; all else starts over in full. Of an entry
-//! that its word says is not special, nothing but the id is read. What counts there is how few steps wait for
+//! Nearly all lookups are settled by straight code that looks at less: the key's bits are not in the filter; or
+//! the first slot of the first bucket that looks right holds a committed entry, and its id is the one; or no
+//! slot looks right, and the overflow word, read after them, says that there is no other bucket and that the
+//! chain is not MIGRATED. A word that is not frozen is its own licence: all words of a chain are frozen before
+//! it is MIGRATED (I18), so the chain was not when the word was loaded, and what is in it was current then. Of a
+//! frozen word that is so if the chain is not MIGRATED at a later look. And if it is not MIGRATED after the
+//! slots have been read, then a key that was committed all that time was met in them. An entry whose word says
+//! that it is special, or that it is frozen, is judged out of line, where it was seen; all else starts over in
+//! full. Of an entry that its word says is not special, nothing but the id is read. What counts there is how few steps wait for
 //! a line of memory: each takes a place in the processor's window until the line is there, and so keeps the
 //! next lookup out.
 //!
@@ -259,6 +263,7 @@
 //! | I15 | What is freed is freed by the pointer that it was allocated as, and with that layout. | `origin` of an element and of a table, the layout in a room, `pages` of a table; tagging by `map_addr`; the number of a segment; the index in the head of a chunk, and how far before it its allocation begins | the address: `a_table_packs_into_a_word`, address sanitizer, memcheck; the size: `memory_comes_back`; the provenance: no test |
 //! | I16 | SPECIAL in a word says of its entry, which never changes, that it is empty or has a deadline. | `insert` and `replace` ask the entry when they make the word; commit, freeze and moves keep the bit | a debug assertion wherever an entry is found; `kinds_of_entries_change_while_the_table_grows` |
 //! | I17 | The filter of a chain has the bits of every key with an element in the chain, from before the element is published there; and all bits from before the chain is MIGRATED. Bits stay for as long as the table does. | `insert` announces the key first; `fill` adds those of all that it moves; `migrate` saturates before it marks; a replace stays in its slot | `LateFilter`: `lookup_overflow`; `EmptyFilter`: `halve_lookup_overflow`; `OpenFilter`: `window_insert` |
+//! | I18 | Before a chain is MIGRATED all slots and overflow words of it are FROZEN, and they stay so. | `migrate` freezes its sources before it fills the targets; I2 | `FreezeBySight`: `start_insert_insert`; `NoFreezeOverflow`: `overflow_start` |
 //!
 //! # 6. Orderings
 //!
@@ -269,7 +274,7 @@
 //! | O3 | slot | commit, kill, replace, remove / load | AcqRel / Acquire | release sequences carry the entry |
 //! | O4 | slot, overflow | freeze | AcqRel | one word decides against publish, commit, link |
 //! | O5 | target words | fill / load | AcqRel / Acquire | a reader acquires the word itself |
-//! | O6 | overflow | MIGRATED / first load of a reader; chunk bits, count of chunks | AcqRel / Acquire | completes the fill; keeps the slot loads after it |
+//! | O6 | overflow | MIGRATED / load of a reader before the slots or, of a glance, after them; chunk bits, count of chunks | AcqRel / Acquire | completes the fill; keeps the slot loads on their side of it, for they are Acquire, too |
 //! | O7 | root, next, arena | CAS / load | AcqRel / Acquire | the table's header; the root is loaded after the pin |
 //! | O8 | `was_committed` | set / read | Relaxed | the CAS after it releases it; the load of what that CAS wrote acquires |
 //! | O9 | member slot | store / scan | Relaxed | ordered by the primary's CAS for those it matters to; any other value yields nothing |
@@ -286,7 +291,7 @@
 //!
 //! | | operation | where |
 //! |---|---|---|
-//! | L1 | a lookup of any kind | hit: the load of its slot or, of a frozen word whose chain is MIGRATED by then, the instant before it was; miss: the load of the chain's filter, if that shows it, or else of its first overflow word, or later |
+//! | L1 | a lookup of any kind | hit: the load of its slot or, of a frozen word whose chain is MIGRATED by then, the instant before it was; miss: the load of the chain's filter, if that shows it; or else an instant between the first load of a slot and the last, if a glance shows it; or else the load of its first overflow word, or later |
 //! | L2 | a replace: `insert` over an entry, `update`, `rebind`, `bulk_*`, `compute` | its compare-and-swap |
 //! | L3 | a removal: `delete`, `delete_if`, `retain`, `remove_node`, `purge_expired`, the end of a `Registration` | its compare-and-swap |
 //! | L4 | an insert of an absent id | the commit of its slot word, by itself or a helper |

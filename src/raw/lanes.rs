@@ -6,7 +6,8 @@
 //! does not.
 //!
 //! A bit of the result is a hint, which the caller checks by an atomic load of the word. A slot without
-//! one did not hold an element of the fingerprint at some instant after the loads before the call.
+//! one did not hold an element of the fingerprint at some instant after the loads before the call, and
+//! before those after it.
 
 use super::table::Bucket;
 use super::word::Fingerprint;
@@ -29,7 +30,8 @@ impl<E> Bucket<E> {
         let mask: u32;
         // Assembly, because in Rust a vector load of what others change is a data race. To the
         // processor it is as good as seven loads: it tears no two bytes of a word's fingerprint apart,
-        // and takes no load before an earlier one.
+        // and takes no load before an earlier one. It is not `readonly`, so that to the compiler no load
+        // moves past it either.
         //
         // SAFETY: reads the 64 aligned bytes of `self` (I14), which lives (I8), and writes nothing.
         unsafe {
@@ -43,12 +45,11 @@ impl<E> Bucket<E> {
                 "movaps {high}, [{bucket} + 32]",
                 "shufps {low}, [{bucket} + 16], 0xdd",
                 "shufps {high}, [{bucket} + 48], 0xdd",
-                // of those the upper halves,
-                "psrad {low}, 16",
-                "psrad {high}, 16",
-                "packssdw {low}, {high}",
-                // and a bit for each that is the one.
+                // all ones in the upper halves of those, if they are the one, and else zeros;
                 "pcmpeqw {low}, {wanted}",
+                "pcmpeqw {high}, {wanted}",
+                // and of each its sign, which saturation keeps, whatever the lower halves are.
+                "packssdw {low}, {high}",
                 "packsswb {low}, {low}",
                 "pmovmskb {mask:e}, {low}",
                 bucket = in(reg) self,
@@ -57,7 +58,7 @@ impl<E> Bucket<E> {
                 low = out(xmm_reg) _,
                 high = out(xmm_reg) _,
                 mask = lateout(reg) mask,
-                options(nostack, preserves_flags, readonly),
+                options(nostack, preserves_flags),
             );
         }
         // The eighth word is the link.

@@ -124,11 +124,33 @@ impl<'g, E: Element> Found<'g, E> {
 pub(crate) enum Glance<'g, E: Element> {
     /// This one: it is accepted, live, and has no deadline.
     Plain(&'g E),
-    /// This one, if it is accepted: its word has a flag, for it is special or frozen.
-    Flagged(Found<'g, E>),
+    /// A word with a flag, for it is special or frozen, or has been changed meanwhile.
+    Flagged(Flagged<'g, E>),
     Absent,
     /// `find` has to say.
     Unclear,
+}
+
+/// A word that a first look does not judge.
+pub(crate) struct Flagged<'g, E: Element> {
+    slot: &'g Slot<E>,
+    word: Word<E>,
+    head: &'g Bucket<E>,
+    fingerprint: Fingerprint,
+}
+
+impl<'g, E: Element> Flagged<'g, E> {
+    /// What it is of, if that is current and has the fingerprint.
+    pub(super) fn found(self) -> Option<Found<'g, E>> {
+        let Flagged { slot, word, head, fingerprint } = self;
+        // Frozen, it stays what it is: it was current if the chain is not MIGRATED now.
+        if head.overflow.load().is_migrated() && !mutant(Mutant::ReaderIgnoresMigrated) {
+            return None;
+        }
+        // SAFETY: read while pinned from a chain that was not MIGRATED then, and is not now (I5, I8).
+        let element = unsafe { element(word.sought(fingerprint)?) };
+        Some(Found::new(element, slot, word, head))
+    }
 }
 
 /// An element as a writer met it: what a compare-and-swap expects.
@@ -276,7 +298,11 @@ impl<E: Element> Index<E> {
     /// keeps little in registers and has little wait for the element: while lookups wait for memory, their
     /// time is that which the processor takes to get to the next one.
     ///
-    /// Linearization (L1): as `find`; of a miss that the filter shows, where it was loaded.
+    /// A word that is not frozen needs no other licence to be followed: the chain was not MIGRATED when it was
+    /// loaded (I18). So what is found costs no look at the overflow word.
+    ///
+    /// Linearization (L1): of a hit as `find`; of a miss where the filter was loaded, if that shows it, or else
+    /// while the slots were read.
     #[inline(always)]
     pub(super) fn glance<'g>(
         &'g self,
@@ -291,27 +317,23 @@ impl<E: Element> Index<E> {
             return Glance::Absent;
         }
         let head = table.chain(hash);
-        let link = head.overflow.load();
-        if link.is_migrated() && !mutant(Mutant::ReaderIgnoresMigrated) {
-            return Glance::Unclear;
-        }
         let promising = head.matching(fingerprint);
         if promising == 0 {
-            return if link.next().is_null() { Glance::Absent } else { Glance::Unclear };
+            // Looked at after the slots: if the chain is not MIGRATED now, it was not while they were read.
+            let link = head.overflow.load();
+            let moved = link.is_migrated() && !mutant(Mutant::ReaderIgnoresMigrated);
+            return if moved || !link.next().is_null() { Glance::Unclear } else { Glance::Absent };
         }
         let slot = &head.slots[promising.trailing_zeros() as usize];
         let word = slot.load();
         if let Some(plain) = word.plain(fingerprint) {
-            // SAFETY: read while pinned from a chain that was not MIGRATED then (I5, I8).
+            // SAFETY: read while pinned from a slot that was not frozen then, so that the chain was not MIGRATED
+            // (I5, I8, I18).
             let element = unsafe { element(plain) };
             debug_assert!(!element.block().is_special(), "I16");
             return if accept(element) { Glance::Plain(element) } else { Glance::Unclear };
         }
-        // SAFETY: as above (I5, I8).
-        match word.sought(fingerprint).map(|sought| unsafe { element(sought) }) {
-            Some(element) => Glance::Flagged(Found::new(element, slot, word, head)),
-            None => Glance::Unclear,
-        }
+        Glance::Flagged(Flagged { slot, word, head, fingerprint })
     }
 
     /// The first committed element with that fingerprint that `accept` takes.

@@ -14,7 +14,7 @@ use super::limbo::Limbo;
 use super::operation::Operation;
 use super::pages::Pages;
 use super::prefetch::prefetch_rest;
-use super::primary::{Found, Glance, Index, PER_BUCKET};
+use super::primary::{Flagged, Found, Glance, Index, PER_BUCKET};
 use super::query::Members;
 #[cfg(feature = "tracing")]
 use super::resizes::Resize;
@@ -104,7 +104,7 @@ impl<E: Element> Store<E> {
         match self.primary.glance(hash, |element| eq(element.block().key()), guard) {
             Glance::Plain(element) => Some(element),
             Glance::Absent => None,
-            Glance::Flagged(found) => self.look_at(found, hash, eq, judge, guard),
+            Glance::Flagged(flagged) => self.look_at(flagged, hash, eq, judge, guard),
             Glance::Unclear => self.look_closely(hash, eq, judge, guard),
         }
     }
@@ -115,13 +115,13 @@ impl<E: Element> Store<E> {
     #[inline(never)]
     fn look_at<'g>(
         &'g self,
-        found: Found<'g, E>,
+        flagged: Flagged<'g, E>,
         hash: u64,
         mut eq: impl FnMut(&E::Key) -> bool,
         judge: impl FnMut(&Found<'g, E>) -> Verdict,
         guard: &'g Guard,
     ) -> Option<&'g E> {
-        let met = eq(found.entry().block().key()).then_some(found);
+        let met = flagged.found().filter(|found| eq(found.entry().block().key()));
         self.settle(met, hash, move |element| eq(element.block().key()), judge, guard)
     }
 

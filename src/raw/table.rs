@@ -165,7 +165,7 @@ impl<'g, E> Table<'g, E> {
                 // SAFETY: bucket `i` of the array laid out above, ours alone (I13, I14).
                 unsafe { base.add(i).write(Bucket::fresh()) };
                 // SAFETY: the filter of that chain, laid out above, ours alone (I13, I14).
-                unsafe { Self::filter_before(base.as_ptr(), i).write(Filter::new()) };
+                unsafe { Self::filter_at(base.as_ptr(), log2, i).write(Filter::new()) };
             }
             for i in 0..Self::done_words(log2) {
                 // SAFETY: word `i` of the bitmap laid out above, ours alone (I13, I14).
@@ -211,8 +211,7 @@ impl<'g, E> Table<'g, E> {
     #[inline(always)]
     pub(super) fn guess_filter(word: *mut Bucket<E>, hash: u64) -> *const Filter {
         let log2 = word.addr() & SIZE_MASK;
-        let index = hash as usize & ((1 << log2) - 1);
-        Self::filter_before(word.map_addr(|a| a & !SIZE_MASK), index)
+        Self::filter_at(word.map_addr(|a| a & !SIZE_MASK), log2 as u32, hash as usize)
     }
 
     #[inline(always)]
@@ -246,26 +245,28 @@ impl<'g, E> Table<'g, E> {
         self.bucket(hash as usize)
     }
 
-    /// Where the filter of chain `index` is: before the header, the first one last, so that it takes no more
-    /// than the address of the first bucket to find it.
+    /// Where the filter of chain `index` is, which is taken modulo the table's size: they end at the header, so
+    /// that it takes no more than the packed handle to find them. Counted from their end, an index is that of
+    /// the bucket with all upper bits set.
     #[inline(always)]
-    fn filter_before(base: *mut Bucket<E>, index: usize) -> *mut Filter {
-        base.cast::<Header<E>>().wrapping_sub(1).cast::<Filter>().wrapping_sub(index + 1)
+    fn filter_at(base: *mut Bucket<E>, log2: u32, index: usize) -> *mut Filter {
+        let end = base.cast::<Header<E>>().wrapping_sub(1).cast::<Filter>();
+        end.wrapping_offset((index | usize::MAX << log2) as isize)
     }
 
     /// The filter of the chain of `hash`.
     #[inline(always)]
     pub(super) fn filter(self, hash: u64) -> &'g Filter {
-        self.filter_of(self.index(hash))
+        self.filter_of(hash as usize)
     }
 
     /// The filter of chain `index`, which is taken modulo the table's size.
     #[inline(always)]
     pub(super) fn filter_of(self, index: usize) -> &'g Filter {
         self.header().canary.touch();
-        // SAFETY: masked to the array before the header, of which all zeros are fresh filters (I14); it lives
+        // SAFETY: one of the array before the header, of which all zeros are fresh filters (I14); it lives
         // during 'g (I8).
-        unsafe { &*Self::filter_before(self.base.as_ptr(), index & (self.buckets() - 1)) }
+        unsafe { &*Self::filter_at(self.base.as_ptr(), self.log2, index) }
     }
 
     /// What the words of this table keep of a hash.

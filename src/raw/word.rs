@@ -93,8 +93,7 @@ impl Fingerprint {
     /// table with such fingerprints. Two bits of each are in both.
     #[inline(always)]
     pub(super) fn numbers(self) -> [u32; 2] {
-        let bits = (self.0 >> FINGERPRINT_SHIFT) as u32;
-        [bits >> 7 & 31, bits >> 10 & 31]
+        [7, 10].map(|low| (self.0 >> (FINGERPRINT_SHIFT + low)) as u32 & 31)
     }
 
     /// Whether the fingerprints of two sizes of table are the same.

@@ -154,6 +154,16 @@ fn a_reader_looks_for_migrated_at_the_end() {
 }
 
 #[test]
+fn a_glance_takes_what_is_frozen() {
+    finds(
+        Bug::NoSecondLook,
+        "a.",
+        &["replace a", "lookup a", "grow"],
+        "I8: an entry is read that was retired before this pin",
+    );
+}
+
+#[test]
 fn a_reader_takes_what_is_pending() {
     finds(Bug::ReaderTakesPending, "..", &["insert a", "insert a", "lookup a"], ANSWERS);
 }

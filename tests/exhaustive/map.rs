@@ -51,6 +51,8 @@ pub(crate) enum Bug {
     ReaderTakesPending,
     /// A reader looks for MIGRATED only after its pass over the slots.
     ReaderLooksLate,
+    /// A glance takes a frozen word without a look whether the chain is MIGRATED.
+    NoSecondLook,
     /// An entry is retired before its word is swapped.
     RetireBeforeUnlink,
     /// What was unlinked is freed at once, epoch or not.
