@@ -251,7 +251,7 @@ impl<'g, E> Table<'g, E> {
     #[inline(always)]
     fn filter_at(base: *mut Bucket<E>, log2: u32, index: usize) -> *mut Filter {
         let end = base.cast::<Header<E>>().wrapping_sub(1).cast::<Filter>();
-        end.wrapping_offset((index | usize::MAX << log2) as isize)
+        end.wrapping_add(index | usize::MAX << log2)
     }
 
     /// The filter of the chain of `hash`.
