@@ -113,7 +113,7 @@ where
         let mut changed = Vec::new();
         for (at, member) in members.iter().enumerate() {
             if let Some(later) = members.get(at + AHEAD) {
-                self.store.prefetch(later.block().hash());
+                self.store.prefetch_removal(later);
             }
             if self.take_sole(member, node) {
                 changed.push(member.id().clone());

@@ -83,6 +83,9 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
         K: Eq + Clone,
     {
         let mut operation = self.store.operation(hash, guard);
+        if let Some(draft) = &mut draft {
+            operation.prepare(draft);
+        }
         loop {
             let held = operation.locate(|entry| accept(entry, draft.as_ref()));
             let base = held.as_ref().map(Held::entry);

@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 
 use super::limbo::Reclaim;
 use super::members::NamedSet;
+use super::prefetch::prefetch;
 use super::slack::{offset, with_slack};
 use crate::sync::{self, AtomicU64, Canary, MODEL, Mutant, Ordering, Step, failpoint, mutant};
 
@@ -189,6 +190,11 @@ impl Place {
     #[inline(always)]
     pub(super) fn bit(self) -> u32 {
         (self.0.addr().get() & BIT) as u32
+    }
+
+    /// Asks for the line of the bitmap that it is in.
+    pub(super) fn prefetch(self) {
+        prefetch(self.0.as_ptr());
     }
 
     /// The chunk.

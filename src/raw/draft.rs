@@ -11,7 +11,11 @@ use super::parts::Counts;
 use super::room::{Room, drop_element};
 
 /// An element that is written but not published: whoever has the draft owns it.
-pub(crate) struct Draft<E: Element>(NonNull<E>);
+pub(crate) struct Draft<E: Element> {
+    element: NonNull<E>,
+    /// Whether its places have been found for the case that its key is absent.
+    placed: bool,
+}
 
 impl<E: Element> Draft<E> {
     /// An element in the room that is given for it. Its places are still to be found.
@@ -41,14 +45,20 @@ impl<E: Element> Draft<E> {
             move_out(firsts, memory.byte_add(offsets.firsts).cast());
             memory.byte_add(offsets.hash).cast().write(hash);
         }
-        let draft = Draft(memory);
+        Self::of(memory)
+    }
+
+    /// The draft of an element that has just been put there.
+    #[inline(always)]
+    fn of(element: NonNull<E>) -> Self {
+        let draft = Draft { element, placed: false };
         draft.element().placed();
         draft
     }
 
     fn element(&self) -> &E {
         // SAFETY: the draft owns an initialised element (I13).
-        unsafe { self.0.as_ref() }
+        unsafe { self.element.as_ref() }
     }
 
     /// The element's inside.
@@ -69,7 +79,7 @@ impl<E: Element> Draft<E> {
     /// The same, to change.
     pub(super) fn block_mut(&mut self) -> &mut Block<E> {
         // SAFETY: the draft, lent to us, owns an initialised element (I13).
-        unsafe { self.0.as_mut() }.block_mut()
+        unsafe { self.element.as_mut() }.block_mut()
     }
 
     /// What is neither key nor head nor named, to change; except for what [`Element`] asks of it, which is
@@ -91,7 +101,7 @@ impl<E: Element> Draft<E> {
 
     /// The key and the value, given back.
     pub(crate) fn into_parts(self) -> (E::Key, E::Value) {
-        let element = ManuallyDrop::new(self).0;
+        let element = ManuallyDrop::new(self).element;
         // SAFETY: the draft owned an initialised element (I13).
         let block = unsafe { element.as_ref() }.block();
         let layout = block.layout();
@@ -104,20 +114,30 @@ impl<E: Element> Draft<E> {
 
     /// Hands the element over to the index that is about to publish it.
     pub(super) fn into_raw(self) -> NonNull<E> {
-        ManuallyDrop::new(self).0
+        ManuallyDrop::new(self).element
     }
 
     /// # Safety
     /// The element came from [`Draft::into_raw`] and was never published.
     pub(super) unsafe fn from_raw(element: NonNull<E>) -> Self {
-        Draft(element)
+        Draft { element, placed: false }
+    }
+
+    /// Whether its places have been found for the case that its key is absent.
+    pub(super) fn is_placed(&self) -> bool {
+        self.placed
+    }
+
+    /// Says whether they have been.
+    pub(super) fn set_placed(&mut self, placed: bool) {
+        self.placed = placed;
     }
 }
 
 impl<E: Element> Drop for Draft<E> {
     fn drop(&mut self) {
         // SAFETY: the draft owns the element and is gone after this (I13).
-        unsafe { drop_element(self.0) };
+        unsafe { drop_element(self.element) };
     }
 }
 
@@ -168,7 +188,5 @@ where
         let to = memory.cast::<u8>().add(behind).as_ptr();
         ptr::copy_nonoverlapping(block.behind::<u8>(behind), to, layout.size() - behind);
     }
-    let draft = Draft(memory);
-    draft.element().placed();
-    draft
+    Draft::of(memory)
 }

@@ -83,7 +83,7 @@ impl Filter {
     pub(super) fn saturate(&self) {
         if !mutant(Mutant::OpenFilter) {
             // Relaxed: comes before MIGRATED, which is a release (O17).
-            self.0.fetch_or(SATURATED, Ordering::Relaxed);
+            self.0.store(SATURATED, Ordering::Relaxed);
         }
     }
 }

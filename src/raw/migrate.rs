@@ -159,6 +159,7 @@ impl<E: Element> Index<E> {
             let target = group + t * plan.groups;
             next.bring_pages(target);
             prefetch(next.bucket(target));
+            prefetch(next.filter_of(target));
         });
         if mutant(Mutant::MigratedBeforeFill) {
             sources.iter().for_each(|source| source.overflow.mark_migrated());

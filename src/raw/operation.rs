@@ -45,6 +45,15 @@ impl<'g, E: Element> Operation<'g, E> {
         self.store.primary.locate(self.hash, accept, &self.context)
     }
 
+    /// Claims what a draft of an absent key needs, if a look at the filter shows that the key is: meanwhile the
+    /// line of its bucket is on its way, which is what an insert waits for.
+    #[inline]
+    pub(crate) fn prepare(&mut self, draft: &mut Draft<E>) {
+        if self.store.primary.lacks(self.hash, self.context.guard) {
+            self.plan(None, draft);
+        }
+    }
+
     /// Publishes `draft` in the place of `base`. `still` is asked right before the
     /// compare-and-swap. On a conflict the draft comes back: locate again.
     pub(crate) fn replace(
@@ -81,7 +90,9 @@ impl<'g, E: Element> Operation<'g, E> {
     where
         E::Key: Eq + Clone,
     {
-        self.plan(None, &mut draft);
+        if !draft.is_placed() {
+            self.plan(None, &mut draft);
+        }
         self.live = draft.is_live();
         let new = self.store.primary.insert(self.hash, draft, &self.context)?;
         self.keep_used();
@@ -117,6 +128,7 @@ impl<'g, E: Element> Operation<'g, E> {
 
     /// Gives every name of the draft a slot: handed on from the base, or this operation's own.
     fn plan(&mut self, base: Option<&E>, draft: &mut Draft<E>) {
+        draft.set_placed(base.is_none());
         let base = base.filter(|_| !mutant(Mutant::ClaimAnew)).map(E::block);
         if !base.is_some_and(|base| draft.block_mut().take_over_places(base)) {
             draft.block_mut().find_places(|dim, name| {

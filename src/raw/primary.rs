@@ -336,6 +336,13 @@ impl<E: Element> Index<E> {
         Glance::Flagged(Flagged { slot, word, head, fingerprint })
     }
 
+    /// Whether a look at the filter alone shows that nothing of a hash is there.
+    #[inline]
+    pub(super) fn lacks(&self, hash: u64, guard: &Guard) -> bool {
+        let table = self.root(guard);
+        !table.filter(hash).passes(table.fingerprint(hash))
+    }
+
     /// The first committed element with that fingerprint that `accept` takes.
     ///
     /// Linearization (L1): a hit where its slot was loaded; a miss where the overflow word of

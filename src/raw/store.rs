@@ -73,6 +73,13 @@ impl<E: Element> Store<E> {
         self.primary.prefetch(hash);
     }
 
+    /// The same for an element that is going to be removed, with the lines in which its places are.
+    #[inline]
+    pub(crate) fn prefetch_removal(&self, element: &E) {
+        self.prefetch(element.block().hash());
+        element.block().places().iter().for_each(|place| place.prefetch());
+    }
+
     /// `N` times [`look_up`](Self::look_up), with cache misses that overlap, of the hashes and keys that
     /// `hash` and `eq` know by their number. Linearization: L1, each by itself.
     #[inline(always)]
