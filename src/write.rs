@@ -83,7 +83,8 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
         K: Eq + Clone,
     {
         let mut operation = self.store.operation(hash, guard);
-        if let Some(draft) = &mut draft {
+        // What is a later version replaces something.
+        if let Some(draft) = draft.as_mut().filter(|draft| draft.rest().version == 1) {
             operation.prepare(draft);
         }
         loop {

@@ -148,6 +148,7 @@ impl Toys {
         let guard = self.store.pin();
         let mut operation = self.store.operation(key.hash, &guard);
         let mut draft = self.draft(key, number, names);
+        operation.prepare(&mut draft);
         loop {
             match operation.locate(|toy| *toy.0.key() == key) {
                 Some(base) => match operation.replace(&base, draft, || true) {

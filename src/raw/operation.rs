@@ -9,9 +9,10 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::ptr::NonNull;
 
-use super::block::{Dim, Element, element};
+use super::block::{Block, Dim, Element, element};
 use super::chunk::Place;
 use super::draft::Draft;
+use super::prefetch::prefetch_rest;
 use super::primary::{Context, Held};
 use super::store::Store;
 use crate::sync::{Guard, Mutant, Step, failpoint, mutant};
@@ -41,7 +42,12 @@ impl<'g, E: Element> Operation<'g, E> {
     }
 
     /// The current element of this operation's hash that `accept` takes. Helps a migration first.
-    pub(crate) fn locate(&mut self, accept: impl FnMut(&E) -> bool) -> Option<Held<'g, E>> {
+    pub(crate) fn locate(&mut self, mut accept: impl FnMut(&E) -> bool) -> Option<Held<'g, E>> {
+        let accept = |element: &E| {
+            // Its lists are going to be read as well. (6 to 8 % off removals among a million.)
+            prefetch_rest(element, Block::<E>::USUAL);
+            accept(element)
+        };
         self.store.primary.locate(self.hash, accept, &self.context)
     }
 

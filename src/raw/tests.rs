@@ -104,6 +104,7 @@ impl Toys {
             let guard = self.store.pin();
             let mut operation = self.store.operation(hash, &guard);
             let mut draft = self.store.draft(hash, key, value);
+            operation.prepare(&mut draft);
             loop {
                 match operation.locate(|toy| *toy.0.key() == key) {
                     Some(base) => match operation.replace(&base, draft, || true) {
@@ -441,6 +442,54 @@ fn a_replace_that_keeps_its_names_writes_no_index() {
     toys.put(1, value(1, &["b", "c"]));
     assert_eq!(probe::take(Event::SlotClaimed), 1);
     assert_eq!(probe::take(Event::SlotReleased), 1);
+}
+
+#[test]
+fn what_was_claimed_ahead_is_used_or_given_back() {
+    let toys = Toys::new(mix);
+    let counts = || (probe::take(Event::SlotClaimed), probe::take(Event::SlotReleased));
+    let guard = toys.store.pin();
+    let draft = |key, tags| toys.store.draft(mix(key), key, value(key, tags));
+    counts();
+
+    // Used.
+    let mut operation = toys.store.operation(mix(1), &guard);
+    let mut first = draft(1, &["a", "b"]);
+    operation.prepare(&mut first);
+    assert_eq!(counts(), (2, 0));
+    assert!(operation.insert(first).is_ok());
+    drop(operation);
+    assert_eq!(counts(), (0, 0));
+
+    // Not wanted.
+    let mut operation = toys.store.operation(mix(2), &guard);
+    let mut second = draft(2, &["b", "c"]);
+    operation.prepare(&mut second);
+    drop((operation, second));
+    assert_eq!(counts(), (2, 2));
+
+    // Somebody else came first: what is handed on from that is not claimed again.
+    let mut operation = toys.store.operation(mix(3), &guard);
+    let mut third = draft(3, &["a", "c"]);
+    operation.prepare(&mut third);
+    assert_eq!(counts(), (2, 0));
+    toys.put(3, value(4, &["a"]));
+    assert_eq!(counts(), (1, 0));
+    let Err(third) = operation.insert(third) else { panic!("the key is taken") };
+    let base = operation.locate(|toy| *toy.0.key() == 3).expect("by somebody else");
+    assert!(operation.replace(&base, third, || true).is_ok());
+    drop(operation);
+    assert_eq!(counts(), (0, 1));
+
+    // There: nothing is claimed before that has been seen.
+    let mut operation = toys.store.operation(mix(3), &guard);
+    let mut fourth = draft(3, &["a", "c", "d"]);
+    operation.prepare(&mut fourth);
+    assert_eq!(counts(), (0, 0));
+    drop((operation, fourth));
+
+    let tagged = ["a", "b", "c", "d"].map(|tag| toys.tagged(tag));
+    assert_eq!(tagged, [vec![1, 3], vec![1], vec![3], vec![]]);
 }
 
 #[test]
