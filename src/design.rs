@@ -103,8 +103,8 @@
 //!
 //! The slots of a bucket are compared by one look at all of them, then each that it promises is
 //! loaded. On x86-64 that look is a vector compare in assembly, to which the above applies as to
-//! loads: it comes after the load of the overflow word, and tears no fingerprint. No model checker
-//! sees it; the models look at one slot after the other.
+//! loads: none is taken before an earlier one, a load of the overflow word stays on its side of it, and
+//! no fingerprint is torn. No model checker sees it; the models look at one slot after the other.
 //!
 //! ## Inserting an absent key
 //!
@@ -185,7 +185,8 @@
 //! back. A new set writes that once it stands in a block, and again if it moves, because it was
 //! killed, to another: while nobody else can reach the chunk.
 //!
-//! - **Before** the primary publishes an entry, its places are claimed and written. **After** a
+//! - **Before** the primary publishes an entry, its places are claimed and written: even before its key is
+//!   looked for, where the filter shows that it is absent, for that look waits for the bucket. **After** a
 //!   compare-and-swap has unpublished one, its winner gives back the places that the successor has
 //!   not taken over. A replace hands a place on for each name that both have, so a member never
 //!   moves within its set, and an update that keeps its names writes no index at all.
@@ -285,7 +286,7 @@
 //! | O14 | batch flag | raise / poll | Release / Acquire | pinned reads before the free |
 //! | O15 | shelf | put / take | Release / Acquire | its contents |
 //! | O16 | note of a resize (feature `tracing`) | note / take | Release / Acquire | the note, and those before it |
-//! | O17 | filter | announce, add, saturate / first load of a reader | Relaxed / Acquire | before the publication (O1) or MIGRATED (O6), which release: a load that comes after what those made known sees the bits, by the order of one word |
+//! | O17 | filter | announce, add (both by an exchange that keeps bits), saturate (a store of all bits: there is none to lose) / first load of a reader | Relaxed / Acquire | before the publication (O1) or MIGRATED (O6), which release: a load that comes after what those made known sees the bits, by the order of one word |
 //!
 //! # 7. Linearization points
 //!

@@ -82,7 +82,8 @@ impl Filter {
     /// Lets everything pass: before the chain is MIGRATED.
     pub(super) fn saturate(&self) {
         if !mutant(Mutant::OpenFilter) {
-            // Relaxed: comes before MIGRATED, which is a release (O17).
+            // Relaxed: comes before MIGRATED, which is a release (O17). A store, for there is no bit that it
+            // could take away, and an exchange would wait for the line: 5 % off inserts while a table grows.
             self.0.store(SATURATED, Ordering::Relaxed);
         }
     }
