@@ -1,4 +1,5 @@
-//! What the tests share: an allocator that counts, and values that count their drops.
+//! What the tests share: an allocator that counts, and values that count their drops; and what benchmarks ask of
+//! an allocator.
 //!
 //! ```
 //! use test_support::{CountingAlloc, Counters, Tracked, thread_activity};
@@ -35,6 +36,16 @@ use std::thread::LocalKey;
 
 #[cfg(unix)]
 pub use vault::{Locked, Vault};
+
+/// Gives back to the system what this program has freed, where the allocator is that of glibc: whoever asks for
+/// memory next gets it from the system, as in a program that has just begun.
+pub fn return_free_memory() {
+    // SAFETY: it asks nothing of its caller.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
 
 thread_local! {
     // Constants without destructors: reading them neither allocates nor registers anything, so an

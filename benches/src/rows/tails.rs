@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use hdrhistogram::Histogram;
 use process_registry::ChildId;
+use test_support::return_free_memory;
 
 use crate::keys::{Key, numbered};
 use crate::maps::{Bound, Dash, Map, Papaya, SccMap};
@@ -100,6 +101,7 @@ pub fn run(run: &mut Run) -> io::Result<()> {
         tell_overhead();
         let keys: Vec<ChildId> = numbered(0..2 * entries as u64);
         let outcome = rounds(scale.rounds, subjects.len(), |subject| {
+            return_free_memory();
             round(subjects[subject])(&keys, entries)
         });
         let names: Vec<&str> = subjects.iter().map(|subject| subject.name).collect();
@@ -132,7 +134,8 @@ impl Latencies {
 }
 
 /// Measures each map in each round; another one goes first every time. A round before them all does not
-/// count: the first of all maps is the one for which the allocator gets its memory from the system.
+/// count. Each map gets its memory from the system, as in a program that has just begun: else what it takes to
+/// grow would hang on what the allocator has kept of the map before, and that on the size of its entries.
 fn rounds(
     count: usize,
     subjects: usize,
