@@ -88,9 +88,9 @@
 //! frozen word that is so if the chain is not MIGRATED at a later look. And if it is not MIGRATED after the
 //! slots have been read, then a key that was committed all that time was met in them. An entry whose word says
 //! that it is special, or that it is frozen, is judged out of line, where it was seen; all else starts over in
-//! full. Of an entry that its word says is not special, nothing but the id is read. What counts there is how few steps wait for
-//! a line of memory: each takes a place in the processor's window until the line is there, and so keeps the
-//! next lookup out.
+//! full. Of an entry that its word says is not special, nothing but the id is read. What counts there is how
+//! few steps wait for a line of memory: each takes a place in the processor's window until the line is there,
+//! and so keeps the next lookup out.
 //!
 //! **The filter** is read first. Bits are set before an entry is published in the chain, and stay; and
 //! before a chain is MIGRATED all of its bits are set (I17). So if one of a key's bits is missing, the chain
@@ -251,11 +251,11 @@
 //! | I2 | A frozen word never changes. | every transition expects an unfrozen word | `NoFreezeOverflow`: `overflow_start`; `FreezeBySight`: `start_insert_insert` |
 //! | I3 | A word of a target never becomes UNINIT again. | no transition leads there | `RemoveToUninit`: `late_helper` |
 //! | I4 | MIGRATED on a chain: every overflow word of its group's targets is written, and every slot that the fill gives something. No helper ever writes the others. | `migrate` sets it last; what the fill gives depends on frozen words alone | `MigratedBeforeFill`: `grow_lookup` |
-//! | I5 | Nothing reachable from a chain is retired through the successor before the chain is MIGRATED. | writers work in the successor only after they have seen to that | `ReaderIgnoresMigrated`: `window_lookup`; `SkipHelping`: `late_helper` |
+//! | I5 | Nothing reachable from a chain is retired through the successor before the chain is MIGRATED. | writers work in the successor only after they have seen to that of their own chain; an element of the other source of a halving has another fingerprint, which holds the bit of the split (where words have none, it is left to a lawful `Eq`) | `ReaderIgnoresMigrated`: `window_lookup`; `SkipHelping`: `late_helper` |
 //! | I6 | An entry is published once, but for one that a migration dropped while it was pending. | a killed entry's payload moves to a new allocation | `RepublishKilled`: `slots_stale_helper`; `MovePending`: `start_insert_insert` |
 //! | I7 | `was_committed` is set only on an entry that was seen committed, and before any attempt to unlink it. | `replace` and `unlink` are the only ones that unlink | `NeverCommitted`: `insert_insert_then_remove`, `walk_moves` |
 //! | I8 | What was ever published is freed only after every pin from before its unlinking is gone. | limbo | `RetireBeforeUnlink`: `lookup_remove_free` |
-//! | I9 | Every change of a published word is a read-modify-write, so release sequences hold. | `word` offers nothing else | `RelaxedPublish`: `insert_insert`, for the orders; a plain store does not compile |
+//! | I9 | Every change of a published slot or overflow word is a read-modify-write, so release sequences hold. | `word` offers nothing else | `RelaxedPublish`: `insert_insert`, for the orders; a plain store does not compile |
 //! | I10 | The value of an entry that was never committed is touched by its inserter only. | readers ignore PENDING; rivals compare hashes and keys, which stay | `TakePending`: `lookup_insert_insert` |
 //! | I11 | The count of an entry is not zero while a pin from before its unlinking or an owner is left. | the index's own count is given up by limbo only | `CountAfterZero`: `own_own` |
 //! | I12 | A member's place is claimed from before its entry is published until after it is unpublished, and a claim keeps its chunk and its set open. The chunk names the set's block. | `operation`; one word of each decides between a claim and the end; `placed`, before anybody else can reach the set | `LateHash`: `query_after_lookup`; `FreeSlotEarly`: `replace_remove_tagged`; `ClaimClosed`: `last_leaves_one_joins`; `StaleSetPointer`: `moved_set` |
@@ -264,7 +264,7 @@
 //! | I15 | What is freed is freed by the pointer that it was allocated as, and with that layout. | `origin` of an element and of a table, the layout in a room, `pages` of a table; tagging by `map_addr`; the number of a segment; the index in the head of a chunk, and how far before it its allocation begins | the address: `a_table_packs_into_a_word`, address sanitizer, memcheck; the size: `memory_comes_back`; the provenance: no test |
 //! | I16 | SPECIAL in a word says of its entry, which never changes, that it is empty or has a deadline. | `insert` and `replace` ask the entry when they make the word; commit, freeze and moves keep the bit | a debug assertion wherever an entry is found; `kinds_of_entries_change_while_the_table_grows` |
 //! | I17 | The filter of a chain has the bits of every key with an element in the chain, from before the element is published there; and all bits from before the chain is MIGRATED. Bits stay for as long as the table does. | `insert` announces the key first; `fill` adds those of all that it moves; `migrate` saturates before it marks; a replace stays in its slot | `LateFilter`: `lookup_overflow`; `EmptyFilter`: `halve_lookup_overflow`; `OpenFilter`: `window_insert` |
-//! | I18 | Before a chain is MIGRATED all slots and overflow words of it are FROZEN, and they stay so. | `migrate` freezes its sources before it fills the targets; I2 | `FreezeBySight`: `start_insert_insert`; `NoFreezeOverflow`: `overflow_start` |
+//! | I18 | Before a chain is MIGRATED all slots and overflow words of it are FROZEN, and they stay so. | `migrate` freezes its sources before it fills the targets; I2 | `FreezeBySight`: `start_insert_insert`; `NoFreezeOverflow`: `overflow_start`; that a glance follows frozen words with a second look only, `NoSecondLook`: `window_lookup`; committed words that are not frozen: `committed_words_are_not_frozen` |
 //!
 //! # 6. Orderings
 //!
@@ -275,7 +275,7 @@
 //! | O3 | slot | commit, kill, replace, remove / load | AcqRel / Acquire | release sequences carry the entry |
 //! | O4 | slot, overflow | freeze | AcqRel | one word decides against publish, commit, link |
 //! | O5 | target words | fill / load | AcqRel / Acquire | a reader acquires the word itself |
-//! | O6 | overflow | MIGRATED / load of a reader before the slots or, of a glance, after them; chunk bits, count of chunks | AcqRel / Acquire | completes the fill; keeps the slot loads on their side of it, for they are Acquire, too |
+//! | O6 | overflow | MIGRATED / load of a reader before the slots or, of a glance, after them; chunk bits, count of chunks | AcqRel / Acquire | completes the fill; slot loads stay on their side of it, being Acquire themselves, or in assembly as section 2 has it |
 //! | O7 | root, next, arena | CAS / load | AcqRel / Acquire | the table's header; the root is loaded after the pin |
 //! | O8 | `was_committed` | set / read | Relaxed | the CAS after it releases it; the load of what that CAS wrote acquires |
 //! | O9 | member slot | store / scan | Relaxed | ordered by the primary's CAS for those it matters to; any other value yields nothing |

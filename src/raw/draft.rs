@@ -13,8 +13,9 @@ use super::room::{Room, drop_element};
 /// An element that is written but not published: whoever has the draft owns it.
 pub(crate) struct Draft<E: Element> {
     element: NonNull<E>,
-    /// Whether its places have been found for the case that its key is absent.
-    placed: bool,
+    /// Whether its places have been written for the case that its key is absent. Whose claims they are, if
+    /// they are claims still, the operation knows that wrote them.
+    planned: bool,
 }
 
 impl<E: Element> Draft<E> {
@@ -51,7 +52,7 @@ impl<E: Element> Draft<E> {
     /// The draft of an element that has just been put there.
     #[inline(always)]
     fn of(element: NonNull<E>) -> Self {
-        let draft = Draft { element, placed: false };
+        let draft = Draft { element, planned: false };
         draft.element().placed();
         draft
     }
@@ -120,17 +121,17 @@ impl<E: Element> Draft<E> {
     /// # Safety
     /// The element came from [`Draft::into_raw`] and was never published.
     pub(super) unsafe fn from_raw(element: NonNull<E>) -> Self {
-        Draft { element, placed: false }
+        Draft { element, planned: false }
     }
 
-    /// Whether its places have been found for the case that its key is absent.
-    pub(super) fn is_placed(&self) -> bool {
-        self.placed
+    /// Whether its places have been written for the case that its key is absent.
+    pub(super) fn is_planned(&self) -> bool {
+        self.planned
     }
 
     /// Says whether they have been.
-    pub(super) fn set_placed(&mut self, placed: bool) {
-        self.placed = placed;
+    pub(super) fn set_planned(&mut self, planned: bool) {
+        self.planned = planned;
     }
 }
 

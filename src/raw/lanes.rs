@@ -86,6 +86,8 @@ impl<E> Bucket<E> {
 
 #[cfg(test)]
 mod tests {
+    use std::ptr;
+
     use super::*;
     use crate::raw::table::SLOTS;
     use crate::raw::word::{Aligned, Link, Word};
@@ -94,12 +96,16 @@ mod tests {
     fn as_one_slot_after_the_other() {
         let mut rng = fastrand::Rng::with_seed(1);
         let mut kinds = fastrand::Rng::with_seed(2);
-        let mut element = Aligned(7);
         for _ in 0..10_000 {
             // Few enough fingerprints that most buckets hold some of them more than once.
             let mut fingerprint = || Fingerprint::of(rng.u64(..4) << 13 | rng.u64(..2), 0);
             let words = std::array::from_fn(|_| {
-                let word = Word::committed(&raw mut element, fingerprint(), kinds.bool());
+                // Any address, also one whose upper half is a fingerprint.
+                let like = 0x8000 | kinds.u64(..4) << 13 | kinds.u64(..2);
+                let upper = if kinds.bool() { kinds.u64(..1 << 16) } else { like };
+                let address = (upper << 32 | kinds.u64(1..1 << 28) << 4) as usize;
+                let element = ptr::without_provenance_mut::<Aligned>(address);
+                let word = Word::committed(element, fingerprint(), kinds.bool());
                 match kinds.u32(..8) {
                     0 => Word::UNINIT,
                     1 => Word::EMPTY,

@@ -23,8 +23,10 @@ pub(crate) struct Operation<'g, E: Element> {
     hash: u64,
     context: Context<'g>,
     claims: SmallVec<[Place; 4]>,
-    /// How many of the claims, the first ones, the element being published has no use for.
+    /// How many of the claims, the first ones, the draft that was planned last has no use for.
     unused: usize,
+    /// That draft's element, if it was planned for the case that its key is absent.
+    planned: Option<NonNull<E>>,
     /// Whether the element being inserted counts as live.
     live: bool,
 }
@@ -37,6 +39,7 @@ impl<'g, E: Element> Operation<'g, E> {
             context: Context::new(guard, &store.limbo),
             claims: SmallVec::new(),
             unused: 0,
+            planned: None,
             live: false,
         }
     }
@@ -55,6 +58,7 @@ impl<'g, E: Element> Operation<'g, E> {
     /// line of its bucket is on its way, which is what an insert waits for.
     #[inline]
     pub(crate) fn prepare(&mut self, draft: &mut Draft<E>) {
+        debug_assert_eq!(draft.hash(), self.hash);
         if self.store.primary.lacks(self.hash, self.context.guard) {
             self.plan(None, draft);
         }
@@ -96,9 +100,15 @@ impl<'g, E: Element> Operation<'g, E> {
     where
         E::Key: Eq + Clone,
     {
-        if !draft.is_placed() {
+        // A draft may have been planned by another operation, and a planned one may be gone, with this in its
+        // place.
+        if !draft.is_planned() || self.planned != Some(draft.block().origin()) {
             self.plan(None, &mut draft);
         }
+        debug_assert!(
+            draft.block().places().iter().all(|p| self.claims[self.unused..].contains(p)),
+            "I12"
+        );
         self.live = draft.is_live();
         let new = self.store.primary.insert(self.hash, draft, &self.context)?;
         self.keep_used();
@@ -134,7 +144,8 @@ impl<'g, E: Element> Operation<'g, E> {
 
     /// Gives every name of the draft a slot: handed on from the base, or this operation's own.
     fn plan(&mut self, base: Option<&E>, draft: &mut Draft<E>) {
-        draft.set_placed(base.is_none());
+        self.planned = base.is_none().then(|| draft.block().origin());
+        draft.set_planned(base.is_none());
         let base = base.filter(|_| !mutant(Mutant::ClaimAnew)).map(E::block);
         if !base.is_some_and(|base| draft.block_mut().take_over_places(base)) {
             draft.block_mut().find_places(|dim, name| {

@@ -124,7 +124,7 @@ impl<'g, E: Element> Found<'g, E> {
 pub(crate) enum Glance<'g, E: Element> {
     /// This one: it is accepted, live, and has no deadline.
     Plain(&'g E),
-    /// A word with a flag, for it is special or frozen, or has been changed meanwhile.
+    /// A word with a flag, for it is special, frozen or pending, or has been changed meanwhile.
     Flagged(Flagged<'g, E>),
     Absent,
     /// `find` has to say.
@@ -143,11 +143,12 @@ impl<'g, E: Element> Flagged<'g, E> {
     /// What it is of, if that is current and has the fingerprint.
     pub(super) fn found(self) -> Option<Found<'g, E>> {
         let Flagged { slot, word, head, fingerprint } = self;
-        // Frozen, it stays what it is: it was current if the chain is not MIGRATED now.
-        if head.overflow.load().is_migrated() && !mutant(Mutant::ReaderIgnoresMigrated) {
+        // If it is frozen, it stays what it is, and was current if the chain is not MIGRATED now. If it is not,
+        // it was current when it was loaded (I18), whatever has become of the chain.
+        if head.overflow.load().sends_on() && !mutant(Mutant::NoSecondLook) {
             return None;
         }
-        // SAFETY: read while pinned from a chain that was not MIGRATED then, and is not now (I5, I8).
+        // SAFETY: read while pinned from a chain that was not MIGRATED then, for it is not now (I5, I8).
         let element = unsafe { element(word.sought(fingerprint)?) };
         Some(Found::new(element, slot, word, head))
     }
@@ -280,7 +281,7 @@ impl<E: Element> Index<E> {
         loop {
             let head = table.chain(hash);
             let link = head.overflow.load();
-            if !link.is_migrated() || mutant(Mutant::ReaderIgnoresMigrated) {
+            if !link.sends_on() {
                 return (table, head, link);
             }
             table = Self::successor(table);
@@ -311,18 +312,16 @@ impl<E: Element> Index<E> {
         guard: &'g Guard,
     ) -> Glance<'g, E> {
         let table = self.root(guard);
-        let fingerprint = table.fingerprint(hash);
-        // The chain has nothing of that fingerprint, and is not MIGRATED (I17).
-        if !table.filter(hash).passes(fingerprint) {
+        if table.lacks(hash) {
             return Glance::Absent;
         }
-        let head = table.chain(hash);
+        let (head, fingerprint) = (table.chain(hash), table.fingerprint(hash));
         let promising = head.matching(fingerprint);
         if promising == 0 {
             // Looked at after the slots: if the chain is not MIGRATED now, it was not while they were read.
             let link = head.overflow.load();
-            let moved = link.is_migrated() && !mutant(Mutant::ReaderIgnoresMigrated);
-            return if moved || !link.next().is_null() { Glance::Unclear } else { Glance::Absent };
+            let elsewhere = link.sends_on() || !link.next().is_null();
+            return if elsewhere { Glance::Unclear } else { Glance::Absent };
         }
         let slot = &head.slots[promising.trailing_zeros() as usize];
         let word = slot.load();
@@ -339,8 +338,7 @@ impl<E: Element> Index<E> {
     /// Whether a look at the filter alone shows that nothing of a hash is there.
     #[inline]
     pub(super) fn lacks(&self, hash: u64, guard: &Guard) -> bool {
-        let table = self.root(guard);
-        !table.filter(hash).passes(table.fingerprint(hash))
+        self.root(guard).lacks(hash)
     }
 
     /// The first committed element with that fingerprint that `accept` takes.

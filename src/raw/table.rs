@@ -275,6 +275,13 @@ impl<'g, E> Table<'g, E> {
         Fingerprint::of(hash, self.log2)
     }
 
+    /// Whether the filter of a hash's chain shows that nothing of the hash is there, and that the chain is not
+    /// MIGRATED (I17).
+    #[inline(always)]
+    pub(super) fn lacks(self, hash: u64) -> bool {
+        !self.filter(hash).passes(self.fingerprint(hash))
+    }
+
     /// The bucket a link leads to. `link` was read from a bucket of this table.
     #[inline(always)]
     pub(super) fn follow(self, link: Link<E>) -> Option<&'g Bucket<E>> {

@@ -481,7 +481,43 @@ fn what_was_claimed_ahead_is_used_or_given_back() {
     drop(operation);
     assert_eq!(counts(), (0, 1));
 
+    // The base it was planned for is gone before it is replaced.
+    let mut operation = toys.store.operation(mix(5), &guard);
+    let mut fifth = draft(5, &["a", "b"]);
+    operation.prepare(&mut fifth);
+    toys.put(5, value(6, &["a"]));
+    let base = operation.locate(|toy| *toy.0.key() == 5).expect("by somebody else");
+    let Err(fifth) = operation.replace(&base, fifth, || false) else { panic!("it is not to be") };
+    toys.remove(5);
+    counts();
+    assert!(operation.insert(fifth).is_ok());
+    drop(operation);
+    assert_eq!(counts(), (0, 0), "both claims were there still");
+
+    // Planned by an operation that has ended.
+    let mut operation = toys.store.operation(mix(6), &guard);
+    let mut sixth = draft(6, &["a"]);
+    operation.prepare(&mut sixth);
+    drop(operation);
+    assert_eq!(counts(), (1, 1));
+    let mut operation = toys.store.operation(mix(6), &guard);
+    assert!(operation.insert(sixth).is_ok());
+    drop(operation);
+    assert_eq!(counts(), (1, 0));
+
+    // Planned before another draft of the same operation.
+    let mut operation = toys.store.operation(mix(7), &guard);
+    let mut seventh = draft(7, &["a"]);
+    operation.prepare(&mut seventh);
+    toys.put(7, value(8, &["b"]));
+    let base = operation.locate(|toy| *toy.0.key() == 7).expect("by somebody else");
+    assert!(operation.replace(&base, draft(7, &["c"]), || false).is_err());
+    toys.remove(7);
+    assert!(operation.insert(seventh).is_ok());
+    drop(operation);
+
     // There: nothing is claimed before that has been seen.
+    counts();
     let mut operation = toys.store.operation(mix(3), &guard);
     let mut fourth = draft(3, &["a", "c", "d"]);
     operation.prepare(&mut fourth);
@@ -489,7 +525,7 @@ fn what_was_claimed_ahead_is_used_or_given_back() {
     drop((operation, fourth));
 
     let tagged = ["a", "b", "c", "d"].map(|tag| toys.tagged(tag));
-    assert_eq!(tagged, [vec![1, 3], vec![1], vec![3], vec![]]);
+    assert_eq!(tagged, [vec![1, 3, 5, 6, 7], vec![1, 5], vec![3], vec![]]);
 }
 
 #[test]

@@ -415,6 +415,12 @@ impl<E> Link<E> {
         self.0.addr() & MIGRATED != 0
     }
 
+    /// Whether a reader has to look in the successor.
+    #[inline(always)]
+    pub(super) fn sends_on(self) -> bool {
+        self.is_migrated() && !mutant(Mutant::ReaderIgnoresMigrated)
+    }
+
     pub(super) fn is_frozen(self) -> bool {
         self.0.addr() & OVERFLOW_FROZEN != 0
     }
@@ -447,7 +453,8 @@ impl<E> Overflow<E> {
     pub(super) fn load(&self) -> Link<E> {
         // Acquire: pairs with `extend` and `fill` (the next bucket's words, O1, O5) and with
         // `mark_migrated` (every word of the targets, O6). Being an Acquire load it also keeps the loads
-        // of the slots after it, on which a reader's miss rests.
+        // of the slots after it where it comes first: a miss of `find` linearizes there. A glance has it come
+        // after them.
         Link(self.0.load(Ordering::Acquire))
     }
 

@@ -72,6 +72,8 @@ pub(crate) enum Mutant {
     EmptyFilter,
     /// A chain is called MIGRATED while its filter still lets few keys pass.
     OpenFilter,
+    /// A glance follows a frozen word without a look whether its chain is MIGRATED.
+    NoSecondLook,
 }
 
 #[cfg(process_registry_mutants)]
@@ -110,6 +112,7 @@ impl Mutant {
         Mutant::LateFilter,
         Mutant::EmptyFilter,
         Mutant::OpenFilter,
+        Mutant::NoSecondLook,
     ];
 }
 

@@ -154,6 +154,16 @@ fn a_reader_looks_for_migrated_at_the_end() {
 }
 
 #[test]
+fn committed_words_are_not_frozen() {
+    finds(
+        Bug::CommittedNotFrozen,
+        "a.",
+        &["replace a", "lookup a", "grow"],
+        "I6: an entry is published after it was retired",
+    );
+}
+
+#[test]
 fn a_glance_takes_what_is_frozen() {
     finds(
         Bug::NoSecondLook,

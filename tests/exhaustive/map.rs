@@ -41,8 +41,10 @@ pub(crate) enum Bug {
     MigratedBeforeFill,
     /// The overflow word of a chain is not frozen.
     LinkNotFrozen,
-    /// A migration leaves vacant slots as they are.
+    /// A migration leaves vacant slots as they are,
     VacantNotFrozen,
+    /// or committed words.
+    CommittedNotFrozen,
     /// A writer goes on in the successor without a look at its chain.
     NoHelp,
     /// A reader stays in the old table.

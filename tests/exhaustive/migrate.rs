@@ -68,12 +68,10 @@ impl Turn<'_> {
                 Migrate::Freeze { at: 0, moved: Moved([0; MOST]) }
             }
             Migrate::Freeze { at, mut moved } => {
-                let word =
-                    if bug == Some(Bug::VacantNotFrozen) && shared.load(me, old(at))?.is_vacant() {
-                        Word::EMPTY
-                    } else {
-                        shared.freeze(me, old(at))?
-                    };
+                let seen = shared.load(me, old(at))?;
+                let left = bug == Some(Bug::VacantNotFrozen) && seen.is_vacant()
+                    || bug == Some(Bug::CommittedNotFrozen) && seen.is_committed();
+                let word = if left { seen } else { shared.freeze(me, old(at))? };
                 let moves = word.is_committed() || bug == Some(Bug::MovePending);
                 if word.is_element() && moves {
                     // Its key says where it goes.

@@ -26,7 +26,7 @@ const FLAGS: &str = "--cfg process_registry_mutants --cfg process_registry_failp
 
 /// The search of all states is of a transcription that has bugs of its own: which test says that
 /// the counterpart of a bug is found.
-const COUNTERPARTS: [(&str, &str); 18] = [
+const COUNTERPARTS: [(&str, &str); 19] = [
     ("RetireBeforeUnlink", "bugs::an_entry_is_retired_before_it_is_unlinked"),
     ("RepublishKilled", "bugs::a_killed_entry_is_published_again"),
     ("MigratedBeforeFill", "bugs::migrated_is_set_before_the_fill"),
@@ -45,6 +45,7 @@ const COUNTERPARTS: [(&str, &str); 18] = [
     ("LateFilter", "bugs::a_filter_is_told_after_the_commit"),
     ("EmptyFilter", "bugs::a_migration_forgets_the_filter"),
     ("OpenFilter", "bugs::a_filter_says_of_a_chain_that_has_moved_what_is_not_there"),
+    ("NoSecondLook", "bugs::a_glance_takes_what_is_frozen"),
 ];
 
 /// Weakened orderings, which x86-64 gives no program to see: a tool has to look at what was asked

@@ -101,7 +101,6 @@ pub fn run(run: &mut Run) -> io::Result<()> {
         tell_overhead();
         let keys: Vec<ChildId> = numbered(0..2 * entries as u64);
         let outcome = rounds(scale.rounds, subjects.len(), |subject| {
-            return_free_memory();
             round(subjects[subject])(&keys, entries)
         });
         let names: Vec<&str> = subjects.iter().map(|subject| subject.name).collect();
@@ -143,8 +142,12 @@ fn rounds(
 ) -> Vec<Vec<Latencies>> {
     let round = |round: usize| {
         let first = round % subjects;
-        let mut all: Vec<Latencies> =
-            (0..subjects).map(|at| measure((first + at) % subjects)).collect();
+        let mut all: Vec<Latencies> = (0..subjects)
+            .map(|at| {
+                return_free_memory();
+                measure((first + at) % subjects)
+            })
+            .collect();
         all.rotate_right(first);
         all
     };

@@ -137,6 +137,7 @@ const MODELS: &[Model] = &[
     model("rejected_claims", sets::rejected_claims, 2, 2, 3),
     model("query_replace", sets::query_replace, 3, 3, 0),
     model("query_put_put", sets::query_put_put, 2, 2, 0),
+    model("put_put_absent_tagged", sets::put_put_absent_tagged, 3, 3, 0),
     model("query_slot_reuse", sets::query_slot_reuse, 3, 3, 0),
     model("query_retag", sets::query_retag, 3, 3, 0),
     model("query_equal_hashes", sets::query_equal_hashes, 3, 3, 0),
@@ -213,6 +214,7 @@ const CATCHES: &[Catch] = &[
     catch("LateFilter", "lookup_overflow", Rmw, 2, "a miss of a key that is there by then"),
     catch("EmptyFilter", "halve_lookup_overflow", Rmw, 2, "a miss of a key that is there throughout"),
     catch("OpenFilter", "window_insert", Rmw, 2, "a miss of a key that is there by then"),
+    catch("NoSecondLook", "window_lookup", Written, 2, "freed memory is read"),
 ];
 
 fn main() {

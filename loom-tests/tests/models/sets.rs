@@ -157,6 +157,19 @@ pub fn query_put_put() {
     end(toys);
 }
 
+/// Two upserts of a key that is not there, which both claim before they look for it: what the one that was
+/// first has is handed on, and what the other claimed of that is given back.
+pub fn put_put_absent_tagged() {
+    let (toys, results) =
+        at_once(tagged(&[]), [|t| t.put(A, 2, &["x"]), |t| t.put(A, 3, &["x", "y"])]);
+    match results {
+        [None, Some(2)] => check(&toys, &[(1, 3)], &[("x", &[1]), ("y", &[1])]),
+        [Some(3), None] => check(&toys, &[(1, 2)], &[("x", &[1])]),
+        other => panic!("not linearizable: {other:?}"),
+    }
+    end(toys);
+}
+
 /// Slots are freed and used again while a query reads: it finds who was there throughout.
 pub fn query_slot_reuse() {
     let (toys, [_, found]) = at_once(
