@@ -49,16 +49,22 @@ const CATCHES: &[Catch] = &[
     catch(
         "NoValidation",
         "registrations",
-        &["two hold one id", "members of a", "members of t", "the length"],
+        &[
+            "two hold one id",
+            "nobody else removes it",
+            "members of a",
+            "members of t",
+            "the length",
+        ],
     ),
     catch("NeverCommitted", "overruled", &["freed memory is read", "a query by"]),
     catch("FreeSlotEarly", "churn", &["a slot given back twice", "a member given back twice"]),
     catch("ClaimAnew", "churn", &["a query by", "members of t"]),
     catch("LateHash", "compute", &["members of t", "a query by"]),
-    catch("ClaimClosed", "remove_node", &["the nodes", "the tags"]),
-    catch("UnlinkAny", "names_come_and_go", &["the tags", "the nodes"]),
+    catch("ClaimClosed", "remove_node", &["the nodes", "the tags", "freed memory is read"]),
+    catch("UnlinkAny", "names_come_and_go", &["the tags", "the nodes", "a query by"]),
     catch("CountAfterZero", "names_come_and_go", &["values are lost", "freed memory is read"]),
-    catch("NoSecondLoad", "renewed_lease", &["misses 0", "a query by"]),
+    catch("NoSecondLoad", "renewed_lease", &["misses 0", "a query by", "an iteration over"]),
     catch("WidenClass", "up_and_down", &["an iteration over 0"]),
 ];
 
