@@ -11,6 +11,8 @@
 //! ```
 #![cfg(process_registry_failpoints)]
 
+#[path = "parked_steps/lawless.rs"]
+mod lawless;
 #[path = "parked_steps/others.rs"]
 mod others;
 #[path = "parked_steps/scripts.rs"]
@@ -22,7 +24,7 @@ mod support;
 use std::collections::HashSet;
 use std::io::Write;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -154,10 +156,15 @@ fn settled() -> usize {
     ALLOC.live_bytes()
 }
 
-/// Parks at a step in one script at several depths. Tests take turns: pins are the process's.
-fn park_all(step: Step, script: &Script, depths: &[usize]) {
+/// Tests take turns: pins are the process's.
+fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Parks at a step in one script at several depths.
+fn park_all(step: Step, script: &Script, depths: &[usize]) {
+    let _turn = turn();
     for (at, passes) in depths.iter().enumerate() {
         // Chains as long as those of what drains would take too much time.
         let colliding = at % 2 == 1 && script.name != scripts::DRAIN.name;

@@ -140,7 +140,7 @@ impl<E: Element> Index<E> {
     pub(super) fn find_many<'g, const N: usize>(
         &'g self,
         hash: impl Fn(usize) -> u64,
-        accept: impl Fn(usize, &E) -> bool,
+        accept: impl Fn(usize, u64, &E) -> bool,
         closely: impl Fn(usize, u64) -> Option<&'g E>,
         guard: &'g Guard,
     ) -> [Option<&'g E>; N] {
@@ -159,7 +159,7 @@ impl<E: Element> Index<E> {
             let plain = candidates[i].filter(|word| !word.is_special());
             // SAFETY: read under the guard from a chain that was not MIGRATED then (I5, I8).
             let found = plain.map(|word| unsafe { element(word.element()) });
-            found.filter(|element| accept(i, element)).or_else(|| closely(i, hashes[i]))
+            found.filter(|element| accept(i, hashes[i], element)).or_else(|| closely(i, hashes[i]))
         })
     }
 }

@@ -16,6 +16,7 @@ use smol_str::SmolStr;
 
 use super::chunk::Place;
 use super::parts::{Counts, Offsets, Shape};
+use super::word::FINGERPRINT_BITS;
 use crate::sync::{AtomicU8, AtomicU32, Canary, Mutant, Ordering, mutant};
 
 /// One of the secondary indexes.
@@ -321,6 +322,14 @@ impl<E: Element> Block<E> {
         let at = self.behind::<u64>(offsets::<E>(self.counts()).hash);
         // SAFETY: it is there (I14), and nobody writes it (I13).
         unsafe { at.read() }
+    }
+
+    /// Whether it may be under that hash, having been met where that belongs. Fingerprints have said so, and
+    /// hold the bit that tells the two sources of a halving apart (I5). Where words have none, an `Eq` that
+    /// lies could hand a writer an element of the other source, or readers one that writers do not find.
+    #[inline(always)]
+    pub(super) fn may_have(&self, hash: u64) -> bool {
+        FINGERPRINT_BITS != 0 || self.hash() == hash
     }
 
     /// Whether somebody may have unlinked the element since it was found: read at the end of a

@@ -20,7 +20,8 @@ impl<E> Bucket<E> {
         target_feature = "sse2",
         target_pointer_width = "64",
         not(target_os = "android"),
-        not(any(process_registry_loom, process_registry_shuttle, miri))
+        not(any(process_registry_loom, process_registry_shuttle, miri)),
+        not(process_registry_no_fingerprints)
     ))]
     #[inline(always)]
     pub(super) fn matching(&self, fingerprint: Fingerprint) -> u32 {
@@ -72,7 +73,8 @@ impl<E> Bucket<E> {
         target_feature = "sse2",
         target_pointer_width = "64",
         not(target_os = "android"),
-        not(any(process_registry_loom, process_registry_shuttle, miri))
+        not(any(process_registry_loom, process_registry_shuttle, miri)),
+        not(process_registry_no_fingerprints)
     )))]
     #[inline(always)]
     pub(super) fn matching(&self, fingerprint: Fingerprint) -> u32 {

@@ -376,6 +376,7 @@ impl<E: Element> Index<E> {
         mut accept: impl FnMut(&E) -> bool,
         context: &Context<'g>,
     ) -> Option<Held<'g, E>> {
+        let mut accept = |element: &E| accept(element) && element.block().may_have(hash);
         let mut table = self.root(context.guard);
         'table: loop {
             if let Some(next) = table.next() {

@@ -92,7 +92,7 @@ impl<E: Element> Store<E> {
     ) -> [Option<&'g E>; N] {
         self.primary.find_many(
             hash,
-            |i, element| eq(i, element.block().key()),
+            |i, hash, element| is_of(element, hash, |key| eq(i, key)),
             |i, hash| self.look_closely(hash, |key| eq(i, key), &judge, guard),
             guard,
         )
@@ -108,7 +108,7 @@ impl<E: Element> Store<E> {
         judge: impl FnMut(&Found<'g, E>) -> Verdict,
         guard: &'g Guard,
     ) -> Option<&'g E> {
-        match self.primary.glance(hash, |element| eq(element.block().key()), guard) {
+        match self.primary.glance(hash, |element| is_of(element, hash, &mut eq), guard) {
             Glance::Plain(element) => Some(element),
             Glance::Absent => None,
             Glance::Flagged(flagged) => self.look_at(flagged, hash, eq, judge, guard),
@@ -128,8 +128,8 @@ impl<E: Element> Store<E> {
         judge: impl FnMut(&Found<'g, E>) -> Verdict,
         guard: &'g Guard,
     ) -> Option<&'g E> {
-        let met = flagged.found().filter(|found| eq(found.entry().block().key()));
-        self.settle(met, hash, move |element| eq(element.block().key()), judge, guard)
+        let met = flagged.found().filter(|found| is_of(found.entry(), hash, &mut eq));
+        self.settle(met, hash, move |element| is_of(element, hash, &mut eq), judge, guard)
     }
 
     /// The same in full: `judge` says of whatever is found.
@@ -142,7 +142,7 @@ impl<E: Element> Store<E> {
         judge: impl FnMut(&Found<'g, E>) -> Verdict,
         guard: &'g Guard,
     ) -> Option<&'g E> {
-        self.settle(None, hash, move |element| eq(element.block().key()), judge, guard)
+        self.settle(None, hash, move |element| is_of(element, hash, &mut eq), judge, guard)
     }
 
     /// The same, for who is going to read all of the element.
@@ -155,7 +155,7 @@ impl<E: Element> Store<E> {
     ) -> Option<&'g E> {
         let accept = move |element: &E| {
             prefetch_rest(element, Block::<E>::USUAL);
-            eq(element.block().key())
+            is_of(element, hash, &mut eq)
         };
         self.settle(None, hash, accept, judge, guard)
     }
@@ -300,6 +300,13 @@ impl<E: Element> Index<E> {
             self.resize_to(log2, limbo);
         }
     }
+}
+
+/// Whether an element has a key that `eq` takes, under that hash.
+#[inline(always)]
+fn is_of<E: Element>(element: &E, hash: u64, eq: impl FnOnce(&E::Key) -> bool) -> bool {
+    let block = element.block();
+    eq(block.key()) && block.may_have(hash)
 }
 
 /// An element with the pin that keeps it.

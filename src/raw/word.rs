@@ -26,9 +26,17 @@ use super::table::Bucket;
 use crate::sync::{AtomicTagged, MODEL, Mutant, Ordering, mutant};
 
 /// How many of the upper address bits carry a fingerprint. None where a target tags pointers
-/// itself or where an address fills the word: there every element matches, and keys decide.
-pub(super) const FINGERPRINT_BITS: u32 =
-    if cfg!(all(target_pointer_width = "64", not(target_os = "android"))) { 16 } else { 0 };
+/// itself or where an address fills the word: there every element matches, and hashes and keys decide.
+/// None either with the cfg `process_registry_no_fingerprints`, which is for tests of just that.
+pub(super) const FINGERPRINT_BITS: u32 = if cfg!(all(
+    target_pointer_width = "64",
+    not(target_os = "android"),
+    not(process_registry_no_fingerprints)
+)) {
+    16
+} else {
+    0
+};
 pub(super) const FINGERPRINT_SHIFT: u32 = usize::BITS - 16;
 const FINGERPRINT_MASK: usize = if FINGERPRINT_BITS == 0 { 0 } else { 0xffff << FINGERPRINT_SHIFT };
 
@@ -82,7 +90,8 @@ impl Fingerprint {
         target_arch = "x86_64",
         target_pointer_width = "64",
         not(target_os = "android"),
-        not(any(process_registry_loom, process_registry_shuttle, miri))
+        not(any(process_registry_loom, process_registry_shuttle, miri)),
+        not(process_registry_no_fingerprints)
     ))]
     #[inline(always)]
     pub(super) fn lane(self) -> usize {

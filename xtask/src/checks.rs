@@ -89,6 +89,7 @@ fn tests(tier: Tier, places: &Places) -> Vec<Check> {
                 .args("test --profile checked --test parked_steps --target-dir")
                 .arg(places.work.join("failpoints")),
         ),
+        without_fingerprints(tier, places),
         Check::new(
             "linearizability of histories",
             Amount::before("histories", " histories,"),
@@ -119,6 +120,26 @@ fn tests(tier: Tier, places: &Places) -> Vec<Check> {
         );
     }
     checks
+}
+
+/// Words as they are where addresses leave no room for fingerprints: here no such target is at hand.
+fn without_fingerprints(tier: Tier, places: &Places) -> Check {
+    const FLAGS: &str = "--cfg process_registry_failpoints --cfg process_registry_no_fingerprints";
+    let tests = |tests: &str| {
+        cargo(places, minutes(15))
+            .env("RUSTFLAGS", FLAGS)
+            .args("test --profile checked --target-dir")
+            .arg(places.work.join("failpoints"))
+            .args(tests)
+    };
+    let check = Check::new("words without fingerprints", Amount::TESTS, 10)
+        .step(tests("--test parked_steps -- lawless migrate"));
+    match tier {
+        Tier::Quick => check,
+        Tier::Long => {
+            check.step(tests("--test oracle --test semantics --test past_bugs --test stress"))
+        }
+    }
 }
 
 /// Flags for shuttle: they replace those for loom, which are in the package's configuration.
