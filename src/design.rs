@@ -143,7 +143,7 @@
 //!
 //! ## Growing, rebuilding, halving
 //!
-//! When more than a sixth as many overflow buckets as buckets are in use, whoever linked the last
+//! When more than a fifth as many overflow buckets as buckets are in use, whoever linked the last
 //! one compares the length with the size: three entries a bucket → twice the size; hardly any →
 //! half; else the same size again, without the overflow. Only the root gets a successor.
 //!

@@ -64,8 +64,8 @@ impl<E: Element> Index<E> {
     ///
     /// Both at once would be what the slowest writes consist of, and is not needed: with one group a
     /// write, a table of `n` chains has moved after less than `2 n` writes of random keys, and its
-    /// successor is crowded after `2.3 n` inserts at the earliest: as large as the table, it begins with
-    /// three entries a bucket at most, and is crowded with some 5.3.
+    /// successor is crowded after `2.6 n` inserts at the earliest: as large as the table, it begins with
+    /// three entries a bucket at most, and is crowded with some 5.6.
     pub(super) fn help<'g>(
         &self,
         table: Table<'g, E>,
@@ -275,11 +275,11 @@ impl<E: Element> Index<E> {
     }
 
     /// Starts a successor if the table is the root and crowded: overflow buckets in use for more
-    /// than a sixth of the buckets. Later saves memory (of each entry at the worst size, while the new table
-    /// stands beside the old one, 46 bytes with an eighth, 43 with a sixth, 41 with a fifth), and has more
-    /// lookups go beyond the first bucket.
+    /// than a fifth of the buckets. Later saves memory (of each entry at the worst size, while the new table
+    /// stands beside the old one, 46 bytes with a sixth, 43 with a fifth), and has more lookups go beyond the
+    /// first bucket: at that size one in thirteen of those that hit, instead of one in sixteen.
     pub(super) fn grow_if_crowded(&self, table: Table<'_, E>) {
-        if table.overflowed() <= table.buckets() / 6 || table.next().is_some() {
+        if table.overflowed() <= table.buckets() / 5 || table.next().is_some() {
             return;
         }
         let buckets = table.buckets();
