@@ -107,6 +107,7 @@ const MODELS: &[Model] = &[
     model("halve_lookup", growth::halve_lookup, 3, 3, 0),
     model("halve_lookup_overflow", growth::halve_lookup_overflow, 3, 3, 0),
     model("window_lookup", growth::window_lookup, 3, 3, 0),
+    model("halve_window_lookup", growth::halve_window_lookup, 1, 2, 0),
     model("window_insert", growth::window_insert, 2, 3, 0),
     model("window_remove_insert", growth::window_remove_insert, 1, 2, 0),
     model("late_helper", growth::late_helper, 1, 1, 0),
@@ -215,6 +216,7 @@ const CATCHES: &[Catch] = &[
     catch("EmptyFilter", "halve_lookup_overflow", Rmw, 2, "a miss of a key that is there throughout"),
     catch("OpenFilter", "window_insert", Rmw, 2, "a miss of a key that is there by then"),
     catch("NoSecondLook", "window_lookup", Written, 2, "freed memory is read"),
+    catch("NoSecondLook", "halve_window_lookup", Rmw, 2, "freed memory is read"),
 ];
 
 fn main() {
