@@ -42,7 +42,9 @@ where
             let Some(mut given) = first.take().or(spare) else {
                 unreachable!("a body that is not published comes back");
             };
-            given.bindings.drain(..kept);
+            // From the end, for what `SmallVec::drain` has in hand leaks if a destructor panics.
+            given.bindings.rotate_left(kept);
+            given.bindings.truncate(given.bindings.len() - kept);
             news.clear();
             kept = 0;
             let Some(live) = current.filter(|entry| bound(entry)) else {

@@ -173,6 +173,39 @@ fn row_4_the_drop_of_the_registry_survives_a_panicking_destructor() {
     }
 }
 
+/// A rival changes the entry between the first attempt of a merge and its end: what the attempt had taken
+/// over from the entry goes before the second.
+#[test]
+fn row_4_a_destructor_may_panic_between_two_attempts_of_a_merge() {
+    let mut panics = 0;
+    for nth in 1..40 {
+        let stage = Stage::new();
+        let (registry, number) = (&stage.registry, 1);
+        let more = stage.child(number).on("far", stage.value(3)).on("beyond", stage.value(4));
+        let _ = registry.insert(stage.id(number), more);
+        let given = stage.child(number).on("new", stage.value(5));
+        let (mut attempts, mut rivals) = (0, 1);
+        let merge = || {
+            registry.bulk_insert_by([(stage.id(number), given)], |_, _| {
+                attempts += 1;
+                if rivals > 0 {
+                    rivals -= 1;
+                    registry.rebind(&stage.id(number), "far", stage.value(6)).expect("it is there");
+                }
+                false
+            });
+        };
+        let (tripped, result) = rigged(Point::DropValue, nth, Action::Panic, merge);
+        assert!(attempts > 2 || result.is_err(), "two nodes are compared in each of two attempts");
+        panics += u32::from(tripped);
+        stage.sane("a merge");
+        let ledger = stage.ledger.clone();
+        drop(stage);
+        ledger.closed();
+    }
+    assert!(panics > 2, "some values go in a merge that is begun anew");
+}
+
 #[test]
 fn row_4_a_destructor_may_use_another_registry() {
     let other = Arc::new(Stage::new());
