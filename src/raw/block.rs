@@ -326,7 +326,8 @@ impl<E: Element> Block<E> {
 
     /// Whether it may be under that hash, having been met where that belongs. Fingerprints have said so, and
     /// hold the bit that tells the two sources of a halving apart (I5). Where words have none, an `Eq` that
-    /// lies could hand a writer an element of the other source, or readers one that writers do not find.
+    /// lies could hand a writer an element of the other source, or readers one that writers do not find. There it
+    /// costs a hit a line, for the hash is the last part of an element.
     #[inline(always)]
     pub(super) fn may_have(&self, hash: u64) -> bool {
         FINGERPRINT_BITS != 0 || self.hash() == hash

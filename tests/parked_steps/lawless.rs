@@ -1,4 +1,7 @@
 //! A halving stands still between its two sources while a writer comes with an id whose `Eq` lies.
+//!
+//! Where words have fingerprints, those tell the sources apart. What is seen to where they have none shows
+//! in a build with the cfg `process_registry_no_fingerprints` besides that of the failpoints.
 
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::mpsc;

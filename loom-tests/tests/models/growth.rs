@@ -216,30 +216,7 @@ pub fn window_lookup() {
     end(toys);
 }
 
-/// The same of the second of two buckets that are merged, while a helper may stand between the two, the first
-/// MIGRATED and this one not: the key is removed in the successor, and read where it was.
-pub fn halve_window_lookup() {
-    let (toys, [_, _, found]) = at_once(
-        growing(4, -1, &[(A, 1), (D, 9)]),
-        [
-            |t| {
-                t.finish_resize();
-                None
-            },
-            |t| {
-                assert_eq!(t.remove(D), Some(9));
-                t.reclaim();
-                t.get(D)
-            },
-            |t| t.get(D),
-        ],
-    );
-    assert!(matches!(found, Some(9) | None));
-    check(&toys, &[(1, 1)], &[]);
-    end(toys);
-}
-
-/// The same as the first for what is inserted in the successor: the filter of the old bucket must not hide it.
+/// The same for what is inserted in the successor: the filter of the old bucket must not hide it.
 pub fn window_insert() {
     let (toys, [own, others]) = at_once(
         growing(4, 1, &[(A, 1), (D, 9)]),
@@ -267,6 +244,29 @@ pub fn window_remove_insert() {
     assert!(removed);
     toys.finish_resize();
     check(&toys, if inserted { &[(1, 2), (5, 9)] } else { &[(5, 9)] }, &[]);
+    end(toys);
+}
+
+/// As [`window_lookup`], of the second of two buckets that are merged, while a helper may stand between the two,
+/// the first MIGRATED and this one not: the key is removed in the successor, and read where it was.
+pub fn halve_window_lookup() {
+    let (toys, [_, _, found]) = at_once(
+        growing(4, -1, &[(A, 1), (D, 9)]),
+        [
+            |t| {
+                t.finish_resize();
+                None
+            },
+            |t| {
+                assert_eq!(t.remove(D), Some(9));
+                t.reclaim();
+                t.get(D)
+            },
+            |t| t.get(D),
+        ],
+    );
+    assert!(matches!(found, Some(9) | None));
+    check(&toys, &[(1, 1)], &[]);
     end(toys);
 }
 
