@@ -12,6 +12,7 @@
 //! removal would fail. That is for writers what the second look at the slot is for readers.
 
 use std::hash::{BuildHasher, Hash};
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
 use std::thread;
@@ -84,11 +85,13 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
     {
         let mut operation = self.store.operation(hash, guard);
         // What is a later version replaces something.
-        if let Some(draft) = draft.as_mut().filter(|draft| draft.rest().version == 1) {
-            operation.prepare(draft);
-        }
+        let first = draft.as_mut().filter(|draft| draft.rest().version == 1);
+        let mut absent = first.is_some_and(|draft| operation.prepare(draft));
         loop {
-            let held = operation.locate(|entry| accept(entry, draft.as_ref()));
+            // An insert looks for the key itself.
+            let seen_absent = mem::take(&mut absent);
+            let is_it = |entry: &_| accept(entry, draft.as_ref());
+            let held = (!seen_absent).then(|| operation.locate(is_it)).flatten();
             let base = held.as_ref().map(Held::entry);
             let current = base.filter(|entry| !entry.is_expired(&self.clock));
             // What has expired stays so; only what had not needs another look at the clock.

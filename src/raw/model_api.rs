@@ -3,7 +3,7 @@
 //! Compiled only under the models' cfgs. What the methods do is what the registry does with the
 //! core, no more.
 
-use std::fmt;
+use std::{fmt, mem};
 
 use smol_str::SmolStr;
 
@@ -148,9 +148,11 @@ impl Toys {
         let guard = self.store.pin();
         let mut operation = self.store.operation(key.hash, &guard);
         let mut draft = self.draft(key, number, names);
-        operation.prepare(&mut draft);
+        let mut absent = operation.prepare(&mut draft);
         loop {
-            match operation.locate(|toy| *toy.0.key() == key) {
+            let seen_absent = mem::take(&mut absent);
+            let is_it = |toy: &Toy| *toy.0.key() == key;
+            match (!seen_absent).then(|| operation.locate(is_it)).flatten() {
                 Some(base) => match operation.replace(&base, draft, || true) {
                     Ok(_) => return Some(*base.entry().0.head()),
                     Err(again) => draft = again,

@@ -54,14 +54,18 @@ impl<'g, E: Element> Operation<'g, E> {
         self.store.primary.locate(self.hash, accept, &self.context)
     }
 
-    /// Claims what a draft of an absent key needs, if a look at the filter shows that the key is: meanwhile the
-    /// line of its bucket is on its way, which is what an insert waits for.
+    /// Whether a look at the filter shows that the draft's key is absent. If so, this claims what the draft
+    /// needs: meanwhile the line of its bucket is on its way, which is what an insert waits for.
+    ///
+    /// Linearization of an absence: where the filter was loaded (L1).
     #[inline]
-    pub(crate) fn prepare(&mut self, draft: &mut Draft<E>) {
+    pub(crate) fn prepare(&mut self, draft: &mut Draft<E>) -> bool {
         debug_assert_eq!(draft.hash(), self.hash);
-        if self.store.primary.lacks(self.hash, self.context.guard) {
+        let lacks = self.store.primary.lacks(self.hash, self.context.guard);
+        if lacks {
             self.plan(None, draft);
         }
+        lacks
     }
 
     /// Publishes `draft` in the place of `base`. `still` is asked right before the
@@ -147,16 +151,17 @@ impl<'g, E: Element> Operation<'g, E> {
         self.planned = base.is_none().then(|| draft.block().origin());
         draft.set_planned(base.is_none());
         let base = base.filter(|_| !mutant(Mutant::ClaimAnew)).map(E::block);
+        let earlier = !self.claims.is_empty();
         if !base.is_some_and(|base| draft.block_mut().take_over_places(base)) {
             draft.block_mut().find_places(|dim, name| {
                 let handed = base.and_then(|base| base.place_of(dim, name));
                 handed.unwrap_or_else(|| self.own(dim, name))
             });
         }
-        // The unused ones first.
+        // The unused ones first. What was claimed just now is used.
         self.unused = 0;
-        let claims = &mut self.claims[..];
-        if !claims.is_empty() {
+        if earlier {
+            let claims = &mut self.claims[..];
             let used = draft.block().places();
             for i in 0..claims.len() {
                 if !used.contains(&claims[i]) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -104,9 +105,11 @@ impl Toys {
             let guard = self.store.pin();
             let mut operation = self.store.operation(hash, &guard);
             let mut draft = self.store.draft(hash, key, value);
-            operation.prepare(&mut draft);
+            let mut absent = operation.prepare(&mut draft);
             loop {
-                match operation.locate(|toy| *toy.0.key() == key) {
+                let seen_absent = mem::take(&mut absent);
+                let is_it = |toy: &Toy| *toy.0.key() == key;
+                match (!seen_absent).then(|| operation.locate(is_it)).flatten() {
                     Some(base) => match operation.replace(&base, draft, || true) {
                         Ok(_) => break Some(base.entry().0.head().number),
                         Err(again) => draft = again,
