@@ -87,8 +87,8 @@
 //! it is MIGRATED (I18), so the chain was not when the word was loaded, and what is in it was current then. Of a
 //! frozen word that is so if the chain is not MIGRATED at a later look. And if it is not MIGRATED after the
 //! slots have been read, then a key that was committed all that time was met in them. An entry whose word says
-//! that it is special, or that it is frozen, is judged out of line, where it was seen; all else starts over in
-//! full. Of an entry that its word says is not special, nothing but the id is read. What counts there is how
+//! that it is special, or that it is frozen, is judged by a function of its own, from the slot where it was
+//! seen; in any other case the lookup starts over in full. Of an entry that its word says is not special, nothing but the id is read. What counts there is how
 //! few steps wait for a line of memory: each takes a place in the processor's window until the line is there,
 //! and so keeps the next lookup out.
 //!
@@ -292,10 +292,13 @@
 //!
 //! | | operation | where |
 //! |---|---|---|
-//! | L1 | a lookup of any kind | hit: the load of its slot or, of a frozen word whose chain is MIGRATED by then, the instant before it was; miss: the load of the chain's filter, if that shows it; or else an instant between the first load of a slot and the last, if a glance shows it; or else the load of its first overflow word, or later |
+//! | L1 | a lookup that hits | the load of its slot; of a frozen word whose chain is MIGRATED by then, the instant before it was |
+//! | | a miss that the filter shows | the load of the filter |
+//! | | a miss that the first bucket shows | an instant between the first load of a slot and the last |
+//! | | any other miss | the load of the chain's first overflow word, or later |
 //! | L2 | a replace: `insert` over an entry, `update`, `rebind`, `bulk_*`, `compute` | its compare-and-swap |
 //! | L3 | a removal: `delete`, `delete_if`, `retain`, `remove_node`, `purge_expired`, the end of a `Registration` | its compare-and-swap |
-//! | L4 | an insert of an absent id | the commit of its slot word, by itself or a helper |
+//! | L4 | an insert of an absent id | the commit of its slot word, by itself or a helper. (Where the filter shows that the id is absent, the insert does not look for it before its own scan.) |
 //! | L5 | a write that changes nothing | the load that showed it what is there (L1) |
 //! | L6 | a lookup of what has expired | the second load of the slot, after the clock was read |
 //! | L7 | an entry returned by a query | the last load of its slot word by the probe, or by the walk |

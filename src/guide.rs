@@ -24,7 +24,7 @@
 //! - Put an `Arc` around a specification that is large and a child that changes.
 //! - Let the closure of [`update`](crate::Registry::update) do nothing but edit: it may run again.
 //! - Ask for a group by tag or node; walk the whole registry only when you want all of it.
-//! - Let no destructor be urgent: it runs when the last pin of before is gone.
+//! - Do not rely on prompt destructors: they run after the last older pin has ended.
 //!
 //! ```
 //! use std::sync::Arc;

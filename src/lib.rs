@@ -3,7 +3,8 @@
 //! A [`Registry`] maps a child's id to one immutable [`Entry`]: its specification, where it runs
 //! as `(node, pid)` bindings, its tags, and metadata of your own. Any number of threads look
 //! children up, by id, by [tag](Registry::match_tag) and by [node](Registry::children_on), while
-//! others insert, update and delete them; no thread ever waits for another.
+//! others insert, update and delete them. No read ever waits for another thread, and no write does but
+//! for the index of deadlines, when one is set or cleared.
 //!
 //! ```
 //! use process_registry::{Child, NoChild, Registry};
@@ -36,10 +37,10 @@
 //!
 //! # What a pin is
 //!
-//! Reading takes a *pin*, the guard of an epoch: what was there when it was taken, or came later,
-//! is not freed before it is given up. It is not a lock. It blocks nobody and cannot deadlock; but
-//! a pin that is held for long holds back the memory of everything that is removed meanwhile. To
-//! keep an entry, [`share`](Entry::share) it.
+//! Reading takes a *pin*, the guard of an epoch: while you hold it, nothing that you have found is
+//! freed. It is not a lock. It blocks nobody and cannot deadlock; but a pin that is held for long holds
+//! back the memory of everything that is removed meanwhile, in every registry of the process. To keep
+//! an entry, [`share`](Entry::share) it.
 //!
 //! # More
 //!

@@ -201,7 +201,7 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
 
     /// For how many entries, roughly, there is room before the table grows.
     ///
-    /// Somewhat less than [`len`](Self::len) while the table is fuller than it is meant to be.
+    /// May be less than [`len`](Self::len) just before the table grows.
     ///
     /// # Examples
     ///
@@ -254,7 +254,8 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
     ///
     /// Writers do this by and by. After a few calls without a pin from before, by any thread, everything that
     /// was removed before the first of them has been dropped, but for what an
-    /// [`OwnedEntry`](crate::OwnedEntry) keeps. Called by a thread that holds a pin itself it only prepares.
+    /// [`OwnedEntry`](crate::OwnedEntry) keeps. If the calling
+    /// thread holds a pin itself, nothing is dropped.
     ///
     /// # Examples
     ///

@@ -26,7 +26,7 @@
 //!
 //! A child carries its time to live, by [`Child::ttl`](crate::Child::ttl); that of
 //! [`WriteOptions::ttl`](crate::WriteOptions::ttl) outranks it. It is counted from the write on. One
-//! that is too long for the clock means the clock's last moment, some 584 years ahead.
+//! that is longer than the clock can count is cut to its last moment, some 584 years ahead.
 //!
 //! | operation | a child without a ttl | a child with one |
 //! |---|---|---|

@@ -119,7 +119,9 @@
 //! - within an incarnation, the greater version is the later;
 //! - what replaces an entry, or is registered after it has gone, has the greater incarnation.
 //!
-//! That tells which of two events is the later one. A mirror that has to be right in the end does not
+//! That tells which of two events is the later one, unless two registrations of an id overlap and one's entry
+//! is removed before the other's is published: then [the number](crate::Event::incarnation) of the later may be
+//! smaller. A mirror that has to be right in the end does not
 //! apply events at all: it takes them for hints and **looks the id up**, under a lock of its own:
 //!
 //! ```

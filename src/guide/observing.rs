@@ -25,10 +25,10 @@
 //!
 //! # A pin that is stuck
 //!
-//! A pin that somebody keeps is no error, and slows nobody down; it only shows in memory, which is late.
-//! It shows earlier in the age of the oldest garbage. Garbage also waits for somebody to free it, so the
-//! age tells something only where somebody does: where writes go on, or a [`Janitor`](crate::Janitor)
-//! sweeps. **With a janitor, an age of more than two or three of its intervals is a pin that has been held
+//! A pin that somebody keeps is no error, and nobody waits for it; it shows in memory, which is late, and in
+//! inserts that take fresh pages. It shows earlier in the age of the oldest garbage. But garbage is freed only
+//! by writes, by `collect` and by the sweeps of a [`Janitor`](crate::Janitor): where there are none of these,
+//! the age says nothing about pins. **With a janitor, an age of more than two or three of its intervals is a pin that has been held
 //! for so long.**
 //!
 //! ```

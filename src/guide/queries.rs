@@ -78,7 +78,7 @@
 //!    that tag; indexes cannot disagree with entries.
 //! 3. **Each entry is whole**: one version, never a mixture.
 //!
-//! Of what comes or goes meanwhile, nothing is promised but that. Here every child is changed while it
+//! An entry that is inserted or removed during the call may be in the answer or not. Here every child is changed while it
 //! is iterated over; each comes once:
 //!
 //! ```

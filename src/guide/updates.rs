@@ -9,7 +9,7 @@
 //! | you want to | take | runs your closure | clones |
 //! |---|---|---|---|
 //! | replace all of it, whatever is there | [`insert`] | | nothing |
-//! | insert only if the id is free | [`try_insert`], [`get_or_insert_with`], [`register`] | at most once | nothing |
+//! | insert only if the id is free | [`try_insert`], [`get_or_insert_with`], [`register`] | at most once | nothing; `register` the id |
 //! | edit what is there | [`update`] | once per attempt, unpinned | `S`, `P`, `M` per attempt |
 //! | edit it, or give up | [`try_update`] | the same | the same |
 //! | set the pid of a node | [`rebind`] | | the same |

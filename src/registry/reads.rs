@@ -11,7 +11,7 @@ use crate::entry::{Entry, EntryRef, OwnedEntry};
 use crate::query::{BATCH, any, bound, judge};
 use crate::state::Registry;
 
-/// Reads of single ids. They write nothing, wait for nobody and free nothing.
+/// Reads of single ids. They write nothing that others read, wait for nobody, drop no entry and free no table.
 impl<S, P, M, K, H: BuildHasher> Registry<S, P, M, K, H> {
     /// The entry of an id, unless it is empty, with the pin that keeps it alive.
     ///
