@@ -70,7 +70,7 @@ pub struct Metrics {
     /// Buckets of the table of entries, 64 bytes each.
     pub buckets: usize,
     /// Overflow buckets of that table, 64 bytes each, for what does not fit into its bucket. More than
-    /// one for every six buckets, not counting those that a resize brought along, makes the table grow.
+    /// one for every five buckets, not counting those that a resize brought along, makes the table grow.
     pub overflow_buckets: usize,
     /// Buckets of the table that is taking its place, while it is being resized; 64 bytes each.
     pub resizing_to: Option<usize>,
