@@ -13,7 +13,7 @@ use std::thread;
 use process_registry::{Child, Decision, Entry, Global, Local, OwnedEntry, Registry};
 
 use support::ledger::{Ledger, Token};
-use support::race::{race, watched};
+use support::race::{race, until_seen, watched};
 use support::{Hashing, counts_match_a_walk, from_env};
 
 type Numbers = Registry<u64, u64, u64, u64, Hashing>;
@@ -110,6 +110,15 @@ fn churn(registry: &Numbers, thread: usize, rounds: u64, others: u64) {
     }
 }
 
+fn shown_to_for_each(registry: &Numbers) -> Vec<u64> {
+    let mut shown = Vec::new();
+    registry.for_each(|entry| {
+        whole(entry);
+        shown.push(*entry.id());
+    });
+    shown
+}
+
 fn watch_everything(registry: &Numbers) {
     let pin = registry.pin();
     let ids = |entry: &Entry<u64, u64, u64, u64>| {
@@ -145,9 +154,7 @@ fn watch_everything(registry: &Numbers) {
     all_once("process_list", listed.iter().map(|(id, _)| *id));
     fixed_once("process_list", listed.into_iter().map(|(id, _)| id));
     fixed_once("process_list", registry.process_list(Local).into_iter().map(|(id, _)| id));
-    let mut seen = Vec::new();
-    registry.for_each(|entry| seen.push(*entry.id()));
-    fixed_once("for_each", seen);
+    fixed_once("for_each", shown_to_for_each(registry));
 
     let asked: Vec<u64> = FIXED.rev().collect();
     assert_eq!(registry.contains_children(&asked).len(), asked.len());
@@ -214,6 +221,9 @@ fn walks_over_a_table_that_moves_miss_nothing_and_repeat_nothing() {
                     true
                 });
                 fixed_once("retain", asked);
+                let shown = shown_to_for_each(&registry);
+                all_once("for_each", shown.iter().copied());
+                fixed_once("for_each", shown);
             }
         });
         counts_match_a_walk(&registry);
@@ -240,6 +250,9 @@ fn collected_results_have_every_id_once() {
         all_once("local_data", registry.local_data().iter().map(|entry| *entry.id()));
         all_once("Global", registry.process_list(Global).into_iter().map(|(id, _)| id));
         all_once("Local", registry.process_list(Local).into_iter().map(|(id, _)| id));
+        let shown = shown_to_for_each(&registry);
+        all_once("for_each", shown.iter().copied());
+        fixed_once("for_each", shown);
     });
 }
 
@@ -454,33 +467,42 @@ fn a_set_that_closes_takes_no_other_with_it() {
 #[test]
 fn what_a_lookup_has_seen_a_query_finds() {
     let registry = with_fixed(Hashing::Normal);
-    let ids = scaled(6000);
-    race(2, |thread| {
-        for id in 1000..1000 + ids {
-            if thread == 0 {
-                // Fresh slots all the time: the members of five ids ago are gone.
-                registry.insert(id, child(id).on("rock", id).tag("seen"));
-                if id % 8 == 0 {
-                    registry.retain(|entry| *entry.id() < 1000 || *entry.id() + 5 > id);
-                }
-                continue;
+    // What is just being inserted, and how many ids were seen and stayed until they had been looked for.
+    let (latest, looks) = (AtomicU64::new(0), AtomicU64::new(0));
+    let work = |_| {
+        let enough = || looks.load(Ordering::Relaxed) >= scaled(500);
+        until_seen(scaled(6000), enough, |round| {
+            let id = 1000 + round;
+            // Relaxed, so that nothing but the registry tells the reader of the entry.
+            latest.store(id, Ordering::Relaxed);
+            // Fresh slots all the time: the members of five ids ago are gone.
+            registry.insert(id, child(id).on("rock", id).tag("seen"));
+            if id % 8 == 0 {
+                registry.retain(|entry| *entry.id() < 1000 || *entry.id() + 5 > id);
             }
-            let pin = registry.pin();
-            let mut seen = None;
-            // Bounded, for the id may have come and gone unseen.
-            for _ in 0..200 {
-                seen = seen.or_else(|| pin.lookup(&id));
-                if seen.is_some() {
-                    break;
-                }
+        });
+    };
+    let last = AtomicU64::new(0);
+    watched(1, work, 1, |_| {
+        let id = latest.load(Ordering::Relaxed);
+        // Each id once, as soon as it can be seen.
+        if last.swap(id, Ordering::Relaxed) == id {
+            return std::hint::spin_loop();
+        }
+        let pin = registry.pin();
+        // Bounded, for the id may have come and gone unseen.
+        let seen = (0..200).any(|_| {
+            pin.contains(&id) || {
                 std::hint::spin_loop();
+                false
             }
-            if seen.is_some() {
-                let tagged = pin.match_tag("seen").any(|entry| *entry.id() == id);
-                let bound = pin.children_on("rock").any(|entry| *entry.id() == id);
-                let there = pin.contains(&id);
-                assert!(tagged && bound || !there, "{id} is there and not found");
-            }
+        });
+        if seen {
+            let tagged = pin.match_tag("seen").any(|entry| *entry.id() == id);
+            let bound = pin.children_on("rock").any(|entry| *entry.id() == id);
+            let there = pin.contains(&id);
+            assert!(tagged && bound || !there, "{id} is there and not found");
+            looks.fetch_add(u64::from(there), Ordering::Relaxed);
         }
     });
     counts_match_a_walk(&registry);

@@ -56,3 +56,23 @@ pub(crate) fn watched(
         }
     });
 }
+
+/// How many times as many rounds as asked for [`until_seen`] goes on for.
+const PATIENCE: u64 = 100;
+
+/// Works so many rounds, and on until the others have `seen` enough meanwhile, for whoever works may
+/// be done before anybody else has begun.
+#[track_caller]
+pub(crate) fn until_seen(rounds: u64, seen: impl Fn() -> bool, mut round: impl FnMut(u64)) {
+    for number in 0..rounds {
+        round(number);
+    }
+    for number in rounds.. {
+        if seen() {
+            return;
+        }
+        assert!(number < rounds * PATIENCE, "nobody has seen enough in {number} rounds");
+        thread::yield_now();
+        round(number);
+    }
+}
