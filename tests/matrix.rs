@@ -313,13 +313,15 @@ fn invariants() -> Vec<String> {
     rows.map(|row| row[0].to_string()).filter(|name| name.starts_with('I')).collect()
 }
 
+/// A file by its path from the root.
+fn name_of(path: &Path) -> String {
+    let path = path.strip_prefix(root()).expect("below the root");
+    path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
 /// The files with unsafe code, each by its path from the root, and its text.
 fn unsafe_sources() -> Vec<(String, String)> {
-    let name = |path: &Path| {
-        let path = path.strip_prefix(root()).expect("below the root");
-        path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
-    };
-    let all = sources(&root().join("src")).into_iter().map(|path| (name(&path), read(&path)));
+    let all = sources(&root().join("src")).into_iter().map(|path| (name_of(&path), read(&path)));
     all.filter(|(_, source)| source.contains("// SAFETY:")).collect()
 }
 
@@ -389,6 +391,43 @@ fn a_safety_comment_that_loses_its_citation_is_noticed() {
     assert!(lost > 100, "only {lost}");
     let elsewhere = format!("// SAFETY: {}.", RESTS_ON_NONE.1);
     assert_eq!(uncited("src/raw/table.rs", &elsewhere, &invariants).len(), 1);
+}
+
+/// Where unsafe code is allowed, and how often: it is denied everywhere else. `src/raw` is one module, and all
+/// of it may have some; the others are single items.
+const ALLOWS: [(&str, usize); 3] =
+    [("src/raw/mod.rs", 1), ("src/sync/model.rs", 2), ("test-support/src/lib.rs", 1)];
+
+/// The lines that let unsafe code in.
+fn allowances(source: &str) -> usize {
+    let lets = |line: &&str| {
+        let line = line.trim_start();
+        let attribute = line.starts_with("#[") || line.starts_with("#![");
+        let lowers = ["allow(", "warn(", "expect("].iter().any(|level| line.contains(level));
+        attribute && lowers && line.contains("unsafe_code")
+    };
+    source.lines().filter(lets).count()
+}
+
+#[test]
+fn unsafe_code_is_allowed_where_it_is_and_nowhere_else() {
+    assert!(read("Cargo.toml").contains("unsafe_code = \"deny\""));
+    assert!(read("Cargo.toml").contains("[lints]\nworkspace = true"));
+    let folders = ["src", "tests", "examples", "examples-async", "test-support", "xtask"];
+    let mut found = Vec::new();
+    for path in folders.iter().flat_map(|folder| sources(&root().join(folder))) {
+        let source = read(&path);
+        let name = name_of(&path);
+        let count = allowances(&source);
+        if count > 0 {
+            found.push((name.clone(), count));
+        }
+        // No attribute of several lines either.
+        let mentions = source.lines().filter(|line| line.contains("unsafe_code")).count();
+        assert!(mentions == count || name == "tests/matrix.rs", "{name}");
+    }
+    let expected = ALLOWS.map(|(file, count)| (file.to_string(), count));
+    assert_eq!(found, expected);
 }
 
 #[test]
