@@ -3,6 +3,7 @@
 mod support;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -12,38 +13,104 @@ use std::time::Duration;
 
 use process_registry::{
     Builder, ByNode, ByTag, Child, ChildId, Clock, Decision, DuplicateHandlers, Entry, EntryRef,
-    Event, Global, Handler, HookKey, Hooks, IntoId, Iter, Janitor, Local, ManualClock, NoChild,
-    Node, Occupied, OwnedEntry, Pinned, Registry, Tag, Taken, UpdateError, WriteOptions,
+    Event, GetMany, Global, Handler, HookKey, Hooks, IntoId, Iter, Janitor, Local, ManualClock,
+    NoChild, Node, Occupied, OwnedEntry, Pids, Pinned, Registration, Registry, Tag, Taken,
+    UpdateError, WriteOptions,
 };
 
-fn debug<T: Debug + ?Sized>() {}
+/// The name of a type that shows itself, without its path and parameters.
+fn debug<T: Debug + ?Sized>() -> &'static str {
+    let path = std::any::type_name::<T>().split('<').next().expect("a name");
+    path.rsplit("::").next().expect("a name")
+}
+
+/// The types and traits that the crate exports, with whatever features it has.
+fn exported() -> BTreeSet<&'static str> {
+    let items = include_str!("../src/lib.rs").split("pub use self::").skip(1);
+    let names = items.flat_map(|item| {
+        let names = item.split(';').next().expect("its end").rsplit("::").next().expect("names");
+        names.split(|c: char| !c.is_alphanumeric() && c != '_')
+    });
+    names.filter(|name| name.starts_with(char::is_uppercase)).collect()
+}
+
 fn error<T: Error>() {}
 fn fused<T: FusedIterator>() {}
 
 #[test]
 fn everything_public_shows_itself() {
-    debug::<Registry<u8, u8>>();
-    debug::<Builder<u8, u8>>();
-    debug::<Pinned<'_, u8, u8>>();
-    debug::<Entry<u8, u8>>();
-    debug::<EntryRef<'_, u8, u8>>();
-    debug::<OwnedEntry<u8, u8>>();
-    debug::<Child<u8, u8>>();
-    debug::<(ByTag<'_, u8, u8>, ByNode<'_, u8, u8>, Iter<'_, u8, u8>)>();
-    debug::<(Hooks<u8>, Handler<u8>, Event<'_, u8>, HookKey, WriteOptions<'_, u8>)>();
-    debug::<(Clock, ManualClock, Janitor, Decision<u8, u8>, Global, Local)>();
-    debug::<(ChildId, Node, Tag)>();
+    type Ids = std::iter::Empty<&'static ChildId>;
+    let shown = BTreeSet::from([
+        debug::<Builder<u8, u8>>(),
+        debug::<ByNode<'_, u8, u8>>(),
+        debug::<ByTag<'_, u8, u8>>(),
+        debug::<Child<u8, u8>>(),
+        debug::<ChildId>(),
+        debug::<Clock>(),
+        debug::<Decision<u8, u8>>(),
+        debug::<DuplicateHandlers<u8>>(),
+        debug::<Entry<u8, u8>>(),
+        debug::<EntryRef<'_, u8, u8>>(),
+        debug::<Event<'_, u8>>(),
+        debug::<GetMany<'_, Ids, u8, u8>>(),
+        debug::<Global>(),
+        debug::<Handler<u8>>(),
+        debug::<HookKey>(),
+        debug::<Hooks<u8>>(),
+        debug::<Iter<'_, u8, u8>>(),
+        debug::<Janitor>(),
+        debug::<Local>(),
+        debug::<ManualClock>(),
+        debug::<NoChild>(),
+        debug::<Node>(),
+        debug::<Occupied<'_, u8, u8>>(),
+        debug::<OwnedEntry<u8, u8>>(),
+        debug::<Pids<'_, u8>>(),
+        debug::<Pinned<'_, u8, u8>>(),
+        debug::<Registration<u8, u8>>(),
+        debug::<Registry<u8, u8>>(),
+        debug::<Tag>(),
+        debug::<Taken<u8, u8>>(),
+        debug::<UpdateError<u8>>(),
+        debug::<WriteOptions<'_, u8>>(),
+        #[cfg(feature = "metrics")]
+        debug::<process_registry::Metrics>(),
+        #[cfg(feature = "serde")]
+        debug::<process_registry::Snapshot<u8, u8>>(),
+        #[cfg(feature = "serde")]
+        debug::<process_registry::IntoChildren<u8, u8>>(),
+        // Traits.
+        "IntoId",
+        "Scope",
+    ]);
+    // What a feature brings is tested with it.
+    let mut exported = exported();
+    for (name, there) in [
+        ("Metrics", cfg!(feature = "metrics")),
+        ("Snapshot", cfg!(feature = "serde")),
+        ("IntoChildren", cfg!(feature = "serde")),
+    ] {
+        assert!(exported.contains(name));
+        if !there {
+            exported.remove(name);
+        }
+    }
+    assert_eq!(shown, exported);
 
     let registry: Registry<&str, u32> = Registry::new("here");
     registry.insert("id", Child::new("spec").on("here", 7).tag("x"));
     let pin = registry.pin();
     let entry = pin.lookup("id").expect("live");
-    for text in [
-        format!("{registry:?}"),
-        format!("{pin:?}"),
-        format!("{:?} {:?} {:?}", pin.iter(), pin.match_tag("x"), pin.children_on("here")),
+    for (text, name) in [
+        (format!("{registry:?}"), "Registry"),
+        (format!("{pin:?}"), "Pinned"),
+        (format!("{:?}", pin.iter()), "Iter"),
+        (format!("{:?}", pin.match_tag("x")), "ByTag"),
+        (format!("{:?}", pin.children_on("here")), "ByNode"),
+        (format!("{:?}", pin.get_many_iter(["id"])), "GetMany"),
+        (format!("{:?}", entry.pids()), "[7]"),
     ] {
-        assert!(!text.is_empty());
+        assert!(text.starts_with(name), "{text}");
     }
     for text in [format!("{entry:?}"), format!("{:?}", entry.share())] {
         assert!(text.contains("id") && text.contains("spec") && text.contains('7'), "{text}");
@@ -78,18 +145,48 @@ fn errors_are_errors_and_hand_values_back() {
     error::<DuplicateHandlers<u8>>();
 
     let registry: Registry<String, u32> = Registry::new("here");
-    assert!(!registry.update("id", |_| ()).unwrap_err().to_string().is_empty());
+    says(&registry.update("id", |_| ()).unwrap_err(), "no such child");
+    let absent = registry.try_update("id", |_| Err::<(), _>(std::fmt::Error)).unwrap_err();
+    says(&absent, "no such child");
     let _ = registry.insert("id", Child::new("first".to_owned()).on("here", 1));
     let taken = registry.try_insert("id", Child::new("second".to_owned()).on("here", 2));
     let taken = taken.expect_err("taken");
-    assert!(taken.to_string().contains("id"), "{taken}");
+    says(&taken, r#"child id "id" is taken"#);
     assert_eq!((taken.id().as_str(), taken.child().spec().as_str()), ("id", "second"));
     let (id, child, holder) = taken.into_parts();
     assert_eq!((id.as_str(), child.spec().as_str()), ("id", "second"));
     assert_eq!(holder.spec(), "first");
-    let failed = registry.try_update("id", |_| Err::<(), _>("no".parse::<u8>().unwrap_err()));
-    let failed: Box<dyn Error> = Box::new(failed.expect_err("fails"));
-    assert!(failed.source().is_some() || !failed.to_string().is_empty());
+    let pin = registry.pin();
+    let occupied = pin.try_insert("id", child).expect_err("taken");
+    says(&occupied, r#"child id "id" is taken"#);
+    assert_eq!((occupied.id().as_str(), occupied.child().spec().as_str()), ("id", "second"));
+    assert_eq!(occupied.current().spec(), "first");
+    let (id, child, current) = occupied.into_parts();
+    assert_eq!((id.as_str(), child.spec().as_str()), ("id", "second"));
+    assert_eq!(current.spec(), "first");
+
+    // What the closure gave is the source, and not said twice.
+    let cause = "no".parse::<u8>().expect_err("no number");
+    let failed = registry.try_update("id", |_| Err::<(), _>(cause.clone())).expect_err("fails");
+    assert_eq!(failed.to_string(), "the update failed");
+    let source = failed.source().expect("why");
+    assert_eq!(source.downcast_ref(), Some(&cause));
+    assert!(source.source().is_none());
+    assert_eq!(failed.into_failed(), Some(cause));
+
+    let hooks: Hooks<u32> = Hooks::new();
+    let handlers = || ["a", "b", "a", "c", "c"].map(|id| Handler::new(id, |_| {}));
+    let twice = hooks.register_all(HookKey::ChildUnregistered, handlers()).expect_err("twice");
+    says(&twice, r#"duplicate handler ids for ChildUnregistered: "a", "c""#);
+    let (ids, back) = twice.into_parts();
+    assert_eq!((ids, back.len()), (vec!["a".to_owned(), "c".to_owned()], 5));
+}
+
+/// Checks what an error without a source says.
+#[track_caller]
+fn says(error: &dyn Error, text: &str) {
+    assert_eq!(error.to_string(), text);
+    assert!(error.source().is_none(), "{error}");
 }
 
 #[test]
