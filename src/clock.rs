@@ -87,6 +87,8 @@ impl Clock {
     /// The time it is. Never inlined: entries without a deadline have their lookups pay for none of it.
     #[inline(never)]
     pub(crate) fn now(&self) -> Moment {
+        #[cfg(test)]
+        crate::probe::count(crate::probe::Event::ClockRead);
         match self {
             Self::System => Moment::now(),
             Self::Manual(clock) => clock.moment(),

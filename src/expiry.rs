@@ -112,6 +112,10 @@ impl Deadlines {
         // Not the tree's `range`: it ends at once where the first leaf has been emptied and not yet unlinked.
         // What lies before `last` has been taken off, so there is little to skip.
         tree.iter(&guard)
+            .inspect(|_| {
+                #[cfg(test)]
+                crate::probe::count(crate::probe::Event::ItemRead);
+            })
             .skip_while(|(due, _)| last.is_some_and(|last| **due <= last))
             .take_while(|(due, _)| due.deadline <= now)
             .take(BATCH)

@@ -17,10 +17,16 @@ pub(crate) enum Event {
     GroupMigrated,
     /// A bucket was read by an insert that looks for its key and a place.
     BucketScanned,
+    /// The clock of a registry was read.
+    ClockRead,
+    /// An entry was met by a walk over the whole table.
+    EntryWalked,
+    /// An item of the deadline index was read by a purge.
+    ItemRead,
 }
 
 thread_local! {
-    static COUNTS: [Cell<usize>; 6] = const { [const { Cell::new(0) }; 6] };
+    static COUNTS: [Cell<usize>; 9] = const { [const { Cell::new(0) }; 9] };
 }
 
 /// Counts one `event`.

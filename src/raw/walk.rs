@@ -96,6 +96,8 @@ impl<'g, E: Element> Iterator for Walk<'g, E> {
                     let element = unsafe { element(word.element()) };
                     let hash = element.block().hash() as usize;
                     if chain.filter.is_none_or(|(value, modulus)| hash & (modulus - 1) == value) {
+                        #[cfg(test)]
+                        crate::probe::count(crate::probe::Event::EntryWalked);
                         return Some(Found::new(element, slot, word, chain.head));
                     }
                 }

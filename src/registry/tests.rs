@@ -1,5 +1,6 @@
 //! What the operations do, one after the other.
 
+mod clones;
 mod cost;
 mod storm;
 

@@ -1,7 +1,9 @@
 //! What operations cost, by counters: index writes, words read, chunks moved.
 
+use std::time::Duration;
+
 use crate::probe::{self, Event};
-use crate::{Child, Registry};
+use crate::{Child, Clock, Decision, Global, Local, ManualClock, Registry};
 
 fn child(pid: u32) -> Child<&'static str, u32> {
     Child::new("spec").on("here", pid).on("there", pid).tag("a").tag("b")
@@ -19,6 +21,13 @@ fn words_read<R>(read: impl FnOnce() -> R) -> (usize, R) {
     probe::take(Event::WordScanned);
     let result = read();
     (probe::take(Event::WordScanned), result)
+}
+
+/// How often the clock is read meanwhile.
+fn clock_reads<R>(run: impl FnOnce() -> R) -> usize {
+    probe::take(Event::ClockRead);
+    drop(run());
+    probe::take(Event::ClockRead)
 }
 
 #[test]
@@ -213,4 +222,135 @@ fn no_write_migrates_more_than_a_group_of_each_index() {
     assert!(most <= 2, "{most} groups in one write");
     // They did the work themselves: nothing else has migrated anything.
     assert!(all > 60_000 / 16 / 4, "{all} groups in all");
+}
+
+const TTL: Duration = Duration::from_secs(10);
+
+/// A registry with so many entries, two of them leases, and its time.
+fn leased(entries: u32) -> (Registry<&'static str, u32, (), u32>, ManualClock) {
+    let time = ManualClock::new();
+    let registry = Registry::builder("here").clock(Clock::Manual(time.clone())).build();
+    for id in 0..entries {
+        let child = Child::new("spec").on("here", id).tag("a");
+        registry.insert(id, if id < 2 { child.tag("leased").ttl(TTL) } else { child });
+    }
+    (registry, time)
+}
+
+#[test]
+fn only_entries_with_a_deadline_cost_a_clock_read() {
+    const ENTRIES: u32 = 1000;
+    let (registry, _time) = leased(ENTRIES);
+    let plain = || Child::new("spec").on("here", 7).on("there", 8).tag("b");
+    // Enough to make the table grow with the leases in it.
+    let reads = clock_reads(|| {
+        for id in ENTRIES..4 * ENTRIES {
+            registry.insert(id, plain());
+        }
+    });
+    assert_eq!(reads, 0, "inserts");
+
+    type Operation<'a> = (&'a str, &'a dyn Fn());
+    let pin = || registry.pin();
+    let of_others: [Operation<'_>; 16] = [
+        ("lookup", &|| assert!(registry.lookup(&5).is_some() && pin().lookup(&5).is_some())),
+        ("get_owned", &|| assert!(registry.get_owned(&5).is_some())),
+        ("entry_exists", &|| assert!(registry.entry_exists(&5) && pin().entry_exists(&5))),
+        ("nobody", &|| assert!(!registry.contains(&u32::MAX))),
+        ("get_many", &|| assert!(pin().get_many([&5, &6, &7]).iter().all(Option::is_some))),
+        ("contains_children", &|| assert_eq!(registry.contains_children(&[5, 6]).len(), 2)),
+        ("match_tag", &|| assert_eq!(registry.match_tag("b").len(), 3 * ENTRIES as usize)),
+        ("children_on", &|| assert_eq!(registry.children_on("there").len(), 3 * ENTRIES as usize)),
+        ("insert", &|| assert!(registry.insert(5, plain()).is_some())),
+        ("try_insert", &|| assert!(registry.try_insert(5, plain()).is_err())),
+        ("update", &|| assert!(registry.update(&5, |child| child.set_spec("new")).is_ok())),
+        ("rebind", &|| assert!(registry.rebind(&5, "there", 9).is_ok())),
+        ("compute", &|| assert!(registry.compute(5, |_| Decision::Put(plain())).is_some())),
+        ("bulk_insert", &|| registry.bulk_insert([(5, plain().on("far", 1)), (6, plain())])),
+        ("bulk_delete", &|| registry.bulk_delete([(&5, ["far"])])),
+        ("delete", &|| {
+            assert!(registry.delete_if_expired(&5).is_none());
+            assert!(registry.delete_if(&5, |_| false).is_none());
+            assert!(registry.delete(&5).is_some());
+        }),
+    ];
+    for (name, operation) in of_others {
+        assert_eq!(clock_reads(operation), 0, "{name}");
+    }
+
+    // One for each lease that is met. Of a short batch not the first, with which it is filled up.
+    let of_both: [(Operation<'_>, usize); 9] = [
+        (("lookup", &|| assert!(registry.lookup(&0).is_some())), 1),
+        (("entry_exists", &|| assert!(registry.entry_exists(&0))), 1),
+        (("get_many", &|| assert!(pin().get_many([&0, &6, &1]).iter().all(Option::is_some))), 2),
+        (("contains_children", &|| assert_eq!(registry.contains_children(&[6, 1]).len(), 2)), 1),
+        (("match_tag", &|| assert_eq!(registry.match_tag("leased").len(), 2)), 2),
+        (("match_all", &|| assert_eq!(registry.match_all(&["leased", "a"]).len(), 2)), 2),
+        (("Local", &|| assert_eq!(registry.process_list(Local).len(), registry.len())), 2),
+        (("Global", &|| assert_eq!(registry.process_list(Global).len(), registry.len())), 2),
+        (("dump_all", &|| assert_eq!(registry.dump_all().len(), registry.len_all())), 2),
+    ];
+    for ((name, operation), reads) in of_both {
+        assert_eq!(clock_reads(operation), reads, "{name}");
+    }
+    // When it begins; and when it is changed, last before the CAS.
+    assert_eq!(clock_reads(|| registry.insert(9, plain().ttl(TTL))), 1);
+    assert!((2..=3).contains(&clock_reads(|| registry.rebind(&9, "there", 1))));
+
+    registry.retain(|entry| entry.deadline().is_none());
+    assert_eq!(clock_reads(|| registry.remove_node("there").len()), 0);
+    assert_eq!(clock_reads(|| registry.retain(|entry| entry.id() % 2 == 0)), 0);
+    assert_eq!(clock_reads(|| registry.clear_all()), 0);
+}
+
+#[test]
+fn a_purge_looks_at_what_is_due_and_at_nothing_else() {
+    const ENTRIES: u32 = 5_000;
+    const DUE: u32 = 100;
+    let time = ManualClock::new();
+    let registry: Registry<&str, u32, (), u32> =
+        Registry::builder("here").clock(Clock::Manual(time.clone())).build();
+    for id in 0..ENTRIES {
+        // Some are due first, most of the others later, and a third never.
+        let child = Child::new("spec").on("here", id).tag("a");
+        let due = id % (ENTRIES / DUE) == 0;
+        let ttl = if due { TTL } else { 2 * TTL };
+        registry.insert(id, if due || id % 3 > 0 { child.ttl(ttl) } else { child });
+    }
+    let purge = || {
+        let all = [Event::EntryWalked, Event::ItemRead, Event::WordScanned, Event::ClockRead];
+        let _ = all.map(probe::take);
+        let (purged, counts) = (registry.purge_expired(), all.map(probe::take));
+        (purged, counts[0] + counts[2], counts[1], counts[3])
+    };
+    // The first item that is not due ends it.
+    assert_eq!(purge(), (0, 0, 1, 1));
+    time.advance(TTL);
+    let (purged, scanned, items, clock) = purge();
+    assert_eq!((purged, scanned), (DUE as usize, 0));
+    // That one again in every batch, of which there are three.
+    assert!(items <= DUE as usize + 3, "{items} items");
+    // Every entry that goes, and when it began.
+    assert_eq!(clock, DUE as usize + 1);
+    assert_eq!(registry.len_all(), (ENTRIES - DUE) as usize);
+}
+
+#[test]
+fn contained_children_are_looked_up_one_by_one() {
+    const ENTRIES: u32 = 20_000;
+    let (registry, _) = many(ENTRIES);
+    let walked = |run: &dyn Fn()| {
+        probe::take(Event::EntryWalked);
+        run();
+        probe::take(Event::EntryWalked)
+    };
+    // The counter does count.
+    let dump = || assert_eq!(registry.dump().len(), ENTRIES as usize);
+    assert_eq!(walked(&dump), ENTRIES as usize);
+    let asked: Vec<u32> = (0..100).map(|at| at * 400).collect();
+    let contained = || {
+        let (words, found) = words_read(|| registry.contains_children(&asked).len());
+        assert_eq!((words, found), (0, 50));
+    };
+    assert_eq!(walked(&contained), 0);
 }
