@@ -3,7 +3,8 @@
 
 mod support;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
 
 use process_registry::{Child, Event, Handler, HookKey, Hooks, Registry, WriteOptions};
 
@@ -180,4 +181,53 @@ fn writes_alone_keep_limbo_small() {
         }
     }
     assert!(most < 2000, "{most} values were alive at once");
+}
+
+/// Pins are of the process, and yet a registry that goes waits for none: nobody can be reading it.
+#[test]
+fn a_registry_takes_its_entries_along_whoever_is_pinned_to_another() {
+    let _turn = turn();
+    let other: Registry<Token, u32> = Registry::new("elsewhere");
+    let (tell, told) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let elsewhere = &other;
+        scope.spawn(move || {
+            let _pin = elsewhere.pin();
+            tell.send(()).expect("the other thread listens");
+            // Also where a check fails.
+            let _ = released.recv();
+        });
+        let _release = release;
+        told.recv().expect("it is pinned");
+        let own_pin = other.pin();
+        for hashing in [Hashing::Normal, Hashing::Colliding] {
+            let ledger = Ledger::new(10_000);
+            let registry =
+                Registry::<Token, u32, Token, u32>::builder("here").hasher(hashing).build();
+            let given = |id| Child::new(ledger.token()).metadata(ledger.token()).on("here", id);
+            // There, replaced, removed, moved from table to table, and empty.
+            for id in 0..500 {
+                registry.insert(id, given(id).tag("x"));
+                registry.insert(id, given(id).tag("y"));
+            }
+            for id in 0..100 {
+                drop(registry.delete(&id));
+            }
+            registry.bulk_delete([(&200, ["here"])]);
+            registry.shrink_to_fit();
+            let kept = registry.get_owned(&300).expect("live");
+            let removed = registry.delete(&400).expect("live");
+            registry.collect();
+            // Everything there has been, for the pins are older.
+            assert!(ledger.alive() > 2000, "only {} are left", ledger.alive());
+            drop(registry);
+            assert_eq!(ledger.alive(), 4, "two entries are owned");
+            kept.spec().sound();
+            removed.metadata().sound();
+            drop((kept, removed));
+            ledger.closed();
+        }
+        assert!(own_pin.lookup("nobody").is_none());
+    });
 }
