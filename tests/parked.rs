@@ -1,5 +1,6 @@
-//! A thread that stands still in the middle of an operation, at any moment at which user code runs,
-//! keeps nobody from anything. A hidden wait would make these tests hang.
+//! A thread that stands still in the middle of an operation, at one of the first [`MOMENTS`] at which user
+//! code of each kind runs, keeps nobody from anything. A hidden wait would make these tests hang. The
+//! moments between single steps, where no user code runs, are those of `parked_steps`.
 
 #[path = "rigged/operations.rs"]
 #[allow(dead_code, reason = "shared with semantics_user_code")]
@@ -57,11 +58,14 @@ fn go_about(stage: &Stage) {
     registry.clear_all();
 }
 
+/// How many moments of each kind a thread is parked at in each operation.
+const MOMENTS: u32 = 3;
+
 /// Parks a thread in every operation, at the first few moments at which it reaches `point`.
 fn parked_at(point: Point) {
     let mut moments = 0;
     for operation in OPERATIONS {
-        for nth in 1..=3 {
+        for nth in 1..=MOMENTS {
             let stage = Stage::new();
             let (tell, told) = mpsc::channel();
             let (release, released) = mpsc::channel::<()>();
