@@ -48,11 +48,15 @@ use perform::Call;
 use record::record;
 use support::{Hashing, from_env};
 
-/// Every operation by every name it has, but for those about time.
-const NAMES: [&str; 29] = [
+/// Every operation on entries by its name, but for those about time. The others with options, or shared instead
+/// of borrowed, go by the same. Not among them is what tells nothing of single ids: counts, names of tags and
+/// nodes, and `local_child_specs`; nor the changes by the owner of a lease, which are those of any other.
+const NAMES: [&str; 39] = [
     "bulk_delete",
     "bulk_insert",
+    "bulk_insert_by",
     "children_on",
+    "clear_all",
     "compute",
     "contains",
     "contains_children",
@@ -61,12 +65,17 @@ const NAMES: [&str; 29] = [
     "dump",
     "dump_all",
     "entry_exists",
+    "for_each",
+    "for_each, pinned",
     "get_many",
     "get_many_iter",
+    "get_or_insert_with",
     "get_pid",
     "get_pids",
     "insert",
     "iter",
+    "local_children",
+    "local_data",
     "local_pid",
     "lookup",
     "match_all",
@@ -74,6 +83,9 @@ const NAMES: [&str; 29] = [
     "process_list(Global)",
     "process_list(Local)",
     "rebind",
+    "register",
+    "registry",
+    "release",
     "remove_node",
     "retain",
     "try_insert",

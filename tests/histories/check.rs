@@ -55,6 +55,7 @@ fn is_timed(kind: &Kind) -> bool {
         | Kind::Void
         | Kind::Evict(_)
         | Kind::RemoveThat(_)
+        | Kind::Clear
         | Kind::NoSweep => false,
     }
 }

@@ -112,6 +112,8 @@ pub(crate) enum Kind {
     Evict(u8),
     /// What was seen in an earlier step of the call was removed, if it was still there.
     RemoveThat(Seen),
+    /// What was there was removed, or had come too late for that: which of the two is not told.
+    Clear,
     /// An expired entry like this was swept.
     Sweep(Seen),
     /// There was no expired entry to sweep.
@@ -347,6 +349,10 @@ impl Slot {
                 let that = self.row.and_then(|row| row.like(seen));
                 can(Some(if that.is_some() { self.with(None) } else { self }));
             }
+            Kind::Clear => {
+                can(Some(self.with(None)));
+                can(Some(self));
+            }
             Kind::Sweep(seen) => {
                 let row = self.row.and_then(|row| row.expired(now)?.like(seen));
                 can(row.map(|_| self.with(None)));
@@ -501,6 +507,7 @@ impl fmt::Debug for Kind {
             Self::Unbind(nodes, told) => write!(f, "unbound nodes {nodes:#05b}{told:?}"),
             Self::Evict(node) => write!(f, "evicted {}", NODES[usize::from(*node)]),
             Self::RemoveThat(seen) => write!(f, "removes {seen:?} if still there"),
+            Self::Clear => f.write_str("cleared"),
             Self::Sweep(seen) => write!(f, "swept {seen:?}"),
             Self::NoSweep => f.write_str("nothing expired"),
         }

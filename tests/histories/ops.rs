@@ -50,6 +50,7 @@ pub(crate) enum Op {
     All(Way),
     /// Keeps those whose serial number is odd.
     Retain,
+    ClearAll,
     RemoveNode(u8),
     Advance(u64),
     DeleteIfExpired(u8),
@@ -206,6 +207,7 @@ impl Writer<'_> {
             10 => Op::MatchTag(self.rng.u8(..TAGS.len() as u8), way),
             11 => Op::ChildrenOn(self.node(), way),
             12 => Op::All(way),
+            13 if self.rng.u8(..4) == 0 => Op::ClearAll,
             13 => Op::Retain,
             14 => Op::RemoveNode(self.node()),
             _ => match self.rng.u8(..8) {
@@ -239,7 +241,7 @@ impl Writer<'_> {
     }
 
     fn way(&mut self) -> Way {
-        Way { pinned: self.rng.bool(), hooked: self.rng.bool(), variant: self.rng.u8(..4) }
+        Way { pinned: self.rng.bool(), hooked: self.rng.bool(), variant: self.rng.u8(..8) }
     }
 
     /// How long leases and renewals last.

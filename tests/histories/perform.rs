@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::mem;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,7 @@ thread_local! {
 
 /// A registry and what belongs to a history on it.
 pub(crate) struct World {
-    pub(crate) registry: Table,
+    pub(crate) registry: Arc<Table>,
     /// The time as it is, and the clock of the registry.
     time: ManualClock,
     clock: ManualClock,
@@ -76,7 +77,7 @@ impl World {
             hooks.register(kind, Handler::new("hear", hear)).expect("the first of its name");
         }
         Self {
-            registry,
+            registry: Arc::new(registry),
             began: time.now(),
             zero: clock.now(),
             time,
@@ -277,11 +278,13 @@ impl Answers<'_> {
                 let given = children.iter().map(|(key, wish)| (world.id(*key), wish.child()));
                 if way.hooked {
                     registry.bulk_insert_with(given, &world.hooks);
+                } else if way.variant == 0 {
+                    registry.bulk_insert_by(given, |old, new| old.0 == new.0);
                 } else {
                     registry.bulk_insert(given);
                 }
                 self.bulk(children, way.hooked, |wish, told| Kind::Merge(*wish, told));
-                "bulk_insert"
+                if way.hooked || way.variant > 0 { "bulk_insert" } else { "bulk_insert_by" }
             }
             Op::BulkDelete(children, way) => {
                 let ids: Vec<_> = children.iter().map(|(key, _)| world.id(*key)).collect();
@@ -337,6 +340,11 @@ impl Answers<'_> {
                 });
                 self.retained(&judged);
                 "retain"
+            }
+            Op::ClearAll => {
+                registry.clear_all();
+                (0..world.keys).for_each(|key| self.put_down(key, Kind::Clear));
+                "clear_all"
             }
             Op::RemoveNode(node) => {
                 let changed = registry.remove_node(NODES[usize::from(*node)]);

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use process_registry::{Child, Entry, Node, Registry};
+use process_registry::{Child, Entry, Node, Registration, Registry};
 
 use crate::shaky::{Id, Shaky};
 use crate::support::Hashing;
 
 pub(crate) type Table = Registry<Shaky, Shaky, u32, Id, Hashing>;
+pub(crate) type Lease = Registration<Shaky, Shaky, u32, Id, Hashing>;
 pub(crate) type Item = Entry<Shaky, Shaky, u32, Id>;
 pub(crate) type Offspring = Child<Shaky, Shaky, u32>;
 

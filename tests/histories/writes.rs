@@ -6,7 +6,7 @@ use crate::model::{Edit, Kind, Query, Told};
 use crate::ops::{Choice, Way};
 use crate::perform::{Answers, amend, heard, registered};
 use crate::shaky::{Id, Shaky, waver};
-use crate::value::{Item, NODES, Seen, Wish};
+use crate::value::{Item, Lease, NODES, Seen, Wish};
 
 impl Answers<'_> {
     pub(crate) fn insert(&mut self, key: u8, wish: &Wish, way: &Way) -> &'static str {
@@ -155,9 +155,22 @@ impl Answers<'_> {
     pub(crate) fn try_insert(&mut self, key: u8, wish: &Wish, way: &Way) -> &'static str {
         let world = self.world;
         let (id, options) = (world.id(key), self.options(way));
+        let mut name = "try_insert";
+        let mut lease = None;
         let result = if way.variant == 0 && !way.hooked {
+            name = "get_or_insert_with";
             let entry = world.seen(&world.registry.get_or_insert_with(id, || wish.child()));
             if entry.spec == Some(wish.serial) { Ok(entry) } else { Err(entry) }
+        } else if way.variant < 4 {
+            name = "register";
+            match world.registry.register_with(id, wish.child(), options) {
+                Ok(own) => {
+                    let stamp = (own.incarnation(), 1);
+                    lease = Some(own);
+                    Ok(Seen { stamp: Some(stamp), ..Seen::default() })
+                }
+                Err(taken) => Err(world.seen(taken.holder())),
+            }
         } else if way.pinned {
             let pinned = world.registry.pin();
             let result = pinned.try_insert_with(id, wish.child(), options);
@@ -178,7 +191,31 @@ impl Answers<'_> {
                 Err(holder) => Kind::See(Query::Live, holder),
             },
         );
-        "try_insert"
+        match lease {
+            Some(lease) if way.variant == 1 => self.release(key, lease, way),
+            Some(lease) => {
+                assert_eq!(lease.detach(), id);
+                name
+            }
+            None => name,
+        }
+    }
+
+    /// Ends a lease that has just begun: of what is no more it tells nothing.
+    fn release(&mut self, key: u8, lease: Lease, way: &Way) -> &'static str {
+        let (world, incarnation) = (self.world, lease.incarnation());
+        let id = world.id(key);
+        let gone = if way.hooked { lease.release_with(&world.hooks) } else { lease.release() };
+        let gone = gone.map(|entry| world.seen(&entry));
+        if let Some(gone) = gone {
+            let (mine, version) = gone.stamp.expect("all seen");
+            assert_eq!(mine, incarnation, "nobody else's");
+            let told = heard(id)();
+            let event = Told::Event(gone.bindings.expect("all seen"), (mine, version));
+            assert!(told == if way.hooked && gone.is_live() { event } else { Told::Nothing });
+            self.put_down(key, Kind::Take(gone));
+        }
+        "release"
     }
 
     /// What came of an update whose last attempt was shown `last`.
