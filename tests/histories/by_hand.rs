@@ -145,6 +145,20 @@ fn two_that_win_one_id() {
 }
 
 #[test]
+fn what_is_cleared_is_gone_or_came_too_late() {
+    let cleared = || {
+        let tale = Tale::default().call(0, (0, 1), &[insert(1, None)]);
+        tale.call(0, (4, 5), &[Kind::Clear])
+    };
+    cleared().call(1, (6, 7), &[Kind::Miss(Query::Any)]).right();
+    cleared().call(1, (6, 7), &[saw(seen(1, 1))]).right();
+    cleared().call(1, (2, 3), &[Kind::Miss(Query::Any)]).wrong();
+    let gone = || cleared().call(1, (6, 7), &[Kind::Miss(Query::Any)]);
+    gone().call(1, (8, 9), &[saw(seen(1, 1))]).wrong();
+    cleared().call(1, (6, 7), &[saw(seen(1, 2))]).wrong();
+}
+
+#[test]
 fn a_value_read_after_its_delete() {
     let gone = || {
         let tale = Tale::default().call(0, (0, 1), &[insert(1, None)]);
