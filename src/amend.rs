@@ -109,7 +109,9 @@ where
         Q: Hash + Equivalent<K> + ?Sized,
     {
         let mut answer = Err(UpdateError::NoChild);
-        let edited = self.edit(id, rebound.is_some(), |hash, current, _| {
+        let edited = self.edit(id, rebound.is_some(), |hash, current, spare| {
+            // Before there is another.
+            drop(spare);
             let Some(current) = current.filter(|entry| wanted(entry)) else {
                 answer = Err(UpdateError::NoChild);
                 return Step::Leave(None);
@@ -129,6 +131,8 @@ where
                 tell(Some(hooks), HookKey::ChildRegistered, entry, binding);
             }
         });
+        // An answer that is ready leaks if a destructor panics after it.
+        drop((edited, change));
         answer
     }
 }

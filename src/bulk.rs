@@ -34,11 +34,19 @@ where
         // the given ones in the merged list.
         let mut news: SmallVec<[bool; 8]> = SmallVec::new();
         let mut kept = 0;
+        // What of the given ones is news, if that is not all: cloned before anything is published, for a clone
+        // that panicked afterwards would take the event along.
+        let mut diff: Option<Bindings<P>> = None;
         let mut first = Some(Body::first(child, None, &self.clock));
         let deadline = first.as_ref().map_or(Moment::NEVER, |first| first.life.deadline);
         let edited = self.edit(&id, hooks.is_some(), |hash, current, spare| {
             // What was given is moved from attempt to attempt; only what was merged into it goes.
-            let spare = spare.map(|draft| draft.into_parts().1);
+            let spare = spare.map(|draft| {
+                let (id, given) = draft.into_parts();
+                // Before what was given is in nobody's hands.
+                drop(id);
+                given
+            });
             let Some(mut given) = first.take().or(spare) else {
                 unreachable!("a body that is not published comes back");
             };
@@ -47,6 +55,7 @@ where
             given.bindings.truncate(given.bindings.len() - kept);
             news.clear();
             kept = 0;
+            diff = None;
             let Some(live) = current.filter(|entry| bound(entry)) else {
                 news.resize(given.bindings.len(), true);
                 given.life = Life { deadline, incarnation: 0, version: 1 };
@@ -62,6 +71,10 @@ where
             if live.bindings().len() == news.len() && !news.contains(&true) {
                 return Step::Leave(None);
             }
+            if hooks.is_some() && news.contains(&false) {
+                let news = given.bindings.iter().zip(&news).filter(|(_, news)| **news);
+                diff = Some(news.map(|(binding, _)| binding.clone()).collect());
+            }
             let others = live
                 .bindings()
                 .iter()
@@ -74,14 +87,8 @@ where
         });
         self.conclude(|| {
             let Some(entry) = &edited.after else { return };
-            let given = &entry.bindings()[kept..];
-            if news.contains(&false) {
-                let diff = given.iter().zip(&news).filter(|(_, news)| **news);
-                let diff: Bindings<P> = diff.map(|(binding, _)| binding.clone()).collect();
-                tell(hooks, HookKey::ChildRegistered, entry, &diff);
-            } else {
-                tell(hooks, HookKey::ChildRegistered, entry, given);
-            }
+            let told = diff.as_deref().unwrap_or(&entry.bindings()[kept..]);
+            tell(hooks, HookKey::ChildRegistered, entry, told);
         });
     }
 
@@ -92,7 +99,9 @@ where
         T: AsRef<str>,
     {
         let mut gone = Bindings::new();
-        let edited = self.edit(id, hooks.is_some(), |hash, current, _| {
+        let edited = self.edit(id, hooks.is_some(), |hash, current, spare| {
+            // Before there is another.
+            drop(spare);
             let Some(live) = current.filter(|entry| bound(entry)) else {
                 return Step::Leave(None);
             };

@@ -173,13 +173,10 @@ impl<S, P, M> Child<S, P, M> {
     /// assert_eq!(child.get_metadata()[1], "west");
     /// ```
     pub fn metadata<N>(self, metadata: N) -> Child<S, P, N> {
-        Child {
-            spec: self.spec,
-            bindings: self.bindings,
-            tags: self.tags,
-            metadata,
-            lifetime: self.lifetime,
-        }
+        let Child { spec, bindings, tags, metadata: old, lifetime } = self;
+        // Before the result is ready: it would leak if a destructor panicked after it.
+        drop(old);
+        Child { spec, bindings, tags, metadata, lifetime }
     }
 
     /// Makes it a lease: the entry expires `ttl` after it was written.

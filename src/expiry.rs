@@ -14,12 +14,15 @@
 
 use std::fmt;
 use std::mem;
+use std::panic;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use scc::{Guard, TreeIndex};
 use smallvec::SmallVec;
 
 use crate::clock::Moment;
+use crate::panics::discard;
 
 /// How many items are read at a time: nothing else is done while the tree's guard is held.
 const BATCH: usize = 64;
@@ -65,7 +68,15 @@ thread_local! {
 }
 
 fn usable() -> bool {
-    USABLE.try_with(|_| ()).is_ok()
+    // The first use on this thread panics where another user of scc has been here before, and what that keeps
+    // has been destroyed.
+    match panic::catch_unwind(|| USABLE.try_with(|_| ()).is_ok()) {
+        Ok(usable) => usable,
+        Err(panic) => {
+            discard(panic);
+            false
+        }
+    }
 }
 
 /// The items, each with the hash by which its entry is found.
@@ -73,22 +84,27 @@ fn usable() -> bool {
 /// A thread that is ending, in the destructors of its locals, may not be able to use them any more. What it
 /// would have withdrawn goes when it is due; what it would have filed is not purged, though absent as soon as
 /// it has expired, like everything.
-pub(crate) struct Deadlines(Option<TreeIndex<Due, u64>>);
+///
+/// The tree is made for the first item: a registry without deadlines has nothing to do with scc.
+pub(crate) struct Deadlines(OnceLock<TreeIndex<Due, u64>>);
 
 impl Deadlines {
     pub(crate) fn new() -> Self {
-        Self(Some(TreeIndex::new()))
+        Self(OnceLock::new())
     }
 
-    /// The tree, if this thread can use it.
+    /// The tree, if there is one and this thread can use it.
     fn tree(&self) -> Option<&TreeIndex<Due, u64>> {
-        self.0.as_ref().filter(|_| usable())
+        self.0.get().filter(|_| usable())
     }
 
     /// Files an item, a nanosecond or so later where the place is taken: the one who took the place may be
     /// just about to give it up. Returns where it lies.
     pub(crate) fn file(&self, mut due: Due, hash: u64) -> Due {
-        let Some(tree) = self.tree() else { return due };
+        if !usable() {
+            return due;
+        }
+        let tree = self.0.get_or_init(TreeIndex::new);
         while tree.insert_sync(due, hash).is_err() {
             let later = due.deadline.saturating_add(Duration::from_nanos(1));
             if later == due.deadline {
@@ -126,9 +142,11 @@ impl Deadlines {
 
 impl Drop for Deadlines {
     fn drop(&mut self) {
-        if !usable() {
+        if let Some(tree) = self.0.take()
+            && !usable()
+        {
             // Its own destructor would need the state of the thread as well. This leaks the items.
-            mem::forget(self.0.take());
+            mem::forget(tree);
         }
     }
 }

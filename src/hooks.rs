@@ -1,8 +1,6 @@
 //! Callbacks on registration and unregistration, and the options of a write.
 
-use std::any::Any;
 use std::fmt;
-use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +10,7 @@ use smol_str::SmolStr;
 
 use crate::error::DuplicateHandlers;
 use crate::name::{ChildId, Node};
+use crate::panics::discard;
 use crate::trace::handler_panicked;
 
 /// What a handler is registered for.
@@ -478,7 +477,7 @@ impl<P, K> Hooks<P, K> {
         list.iter().map(|handler| handler.id.to_string()).collect()
     }
 
-    /// Calls the handlers of the event's kind. The caller holds no pin.
+    /// Calls the handlers of the event's kind. The caller holds no pin but its user's.
     ///
     /// # Panics
     ///
@@ -536,13 +535,6 @@ fn duplicate_ids<P, K>(list: &[Handler<P, K>], new: &[Handler<P, K>]) -> Vec<Str
         }
     }
     duplicates
-}
-
-/// Drops the payload of a panic, which may itself panic, and then that payload is the end of it.
-pub(crate) fn discard(panic: Box<dyn Any + Send>) {
-    if let Err(next) = panic::catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-        mem::forget(next);
-    }
 }
 
 /// The options of a write: a time to live, hooks.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::hooks::discard;
+use crate::panics::discard;
 use crate::registry::Registry;
 use crate::trace::Log;
 

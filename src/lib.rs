@@ -84,6 +84,7 @@ mod janitor;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod name;
+mod panics;
 mod pinned;
 #[cfg(test)]
 mod probe;

@@ -393,6 +393,17 @@ where
     gather(entries).into_iter().map(Entry::share).collect()
 }
 
+/// What `copy` makes of each entry. The entries go before the list is ready: it would leak if a destructor
+/// panicked after that.
+pub(crate) fn copied<S, P, M, K, T>(
+    entries: Vec<OwnedEntry<S, P, M, K>>,
+    copy: impl FnMut(&OwnedEntry<S, P, M, K>) -> Option<T>,
+) -> Vec<T> {
+    let list = entries.iter().filter_map(copy).collect();
+    drop(entries);
+    list
+}
+
 impl<S, P, M, K: Hash + Eq, H> Registry<S, P, M, K, H> {
     /// Every entry that has not expired, empty ones included, each id once, to be used unpinned.
     pub(crate) fn keep_all(&self) -> Vec<OwnedEntry<S, P, M, K>> {

@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use crate::entry::OwnedEntry;
 use crate::name::Node;
-use crate::query::keep;
+use crate::query::{copied, keep};
 use crate::state::Registry;
 
 /// What [`Registry::process_list`](crate::Registry::process_list) is to list: [`Global`] or [`Local`].
@@ -97,7 +97,7 @@ pub(crate) mod sealed {
             registry: &Registry<S, P, M, K, H>,
         ) -> Vec<(K, Vec<(Node, P)>)> {
             let entries = keep(registry.pin().iter());
-            entries.iter().map(id_and_bindings).collect()
+            copied(entries, |entry| Some(id_and_bindings(entry)))
         }
     }
 
@@ -107,10 +107,7 @@ pub(crate) mod sealed {
         ) -> Vec<(K, P)> {
             let node = &registry.local_node;
             let entries = keep(registry.pin().children_on(node));
-            let pid = |entry: &OwnedEntry<S, P, M, K>| {
-                Some((entry.id().clone(), entry.pid_on(node)?.clone()))
-            };
-            entries.iter().filter_map(pid).collect()
+            copied(entries, |entry| Some((entry.id().clone(), entry.pid_on(node)?.clone())))
         }
     }
 }

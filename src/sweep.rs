@@ -120,7 +120,9 @@ where
                 self.conclude(|| {});
                 continue;
             }
-            let edited = self.edit(member.id(), false, |hash, current, _| {
+            let edited = self.edit(member.id(), false, |hash, current, spare| {
+                // Before there is another.
+                drop(spare);
                 let Some(current) = current.filter(|entry| entry.pid_on(node).is_some()) else {
                     return Step::Leave(None);
                 };
@@ -138,6 +140,8 @@ where
             }
             self.conclude(|| {});
         }
+        // Before the result is ready: it would leak if a destructor panicked after it.
+        drop(members);
         changed
     }
 

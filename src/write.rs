@@ -13,9 +13,7 @@
 
 use std::hash::{BuildHasher, Hash};
 use std::mem;
-use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
-use std::thread;
 use std::time::Duration;
 
 use equivalent::Equivalent;
@@ -26,6 +24,7 @@ use crate::entry::{Body, Entry, OwnedEntry};
 use crate::expiry::{Deadlines, Due};
 use crate::hooks::{Event, HookKey, Hooks};
 use crate::name::Node;
+use crate::panics::{keep_first, resume};
 use crate::raw::{Draft, Held};
 use crate::state::Registry;
 use crate::sync::Guard;
@@ -59,6 +58,9 @@ pub(crate) struct Applied<'g, S, P, M, K> {
 
 /// What came of an edit.
 pub(crate) struct Edited<S, P, M, K> {
+    /// What was there. Its last owner may be this: so it goes when the write has been told, and before the
+    /// caller's own result is ready, which would leak if a destructor panicked.
+    _before: Option<OwnedEntry<S, P, M, K>>,
     /// What took the place of what was there, if the caller wants to keep it.
     pub(crate) after: Option<OwnedEntry<S, P, M, K>>,
     pub(crate) written: bool,
@@ -124,12 +126,15 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
                     let published = match &held {
                         Some(held) => operation.replace(held, new, still),
                         None => {
-                            let _unwinding = Unwinding {
+                            let mut unwinding = Unwinding {
                                 deadlines: &self.deadlines,
                                 due: Due::new(new.rest().deadline, new.rest().incarnation),
                                 hash,
+                                armed: true,
                             };
-                            operation.insert(new)
+                            let inserted = operation.insert(new);
+                            unwinding.armed = false;
+                            inserted
                         }
                     };
                     match published {
@@ -292,11 +297,10 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
 
     /// Ends a write, unpinned: tells the news, then frees what is due. The latter even if a handler panics.
     pub(crate) fn conclude(&self, tell: impl FnOnce()) {
-        let told = panic::catch_unwind(AssertUnwindSafe(tell));
-        self.settle();
-        if let Err(panic) = told {
-            panic::resume_unwind(panic);
-        }
+        let mut first_panic = None;
+        keep_first(&mut first_panic, tell);
+        keep_first(&mut first_panic, || self.settle());
+        resume(first_panic);
     }
 }
 
@@ -334,7 +338,9 @@ where
                 self.view(&guard).find_whole(hash, id).map(Entry::share)
             };
             let draft = match plan(hash, before.as_deref(), spare.take()) {
-                Step::Leave(_) => return Edited { after: None, written: false },
+                Step::Leave(_) => {
+                    return Edited { _before: before, after: None, written: false };
+                }
                 Step::Put(draft) => Some(draft),
                 Step::Remove => None,
             };
@@ -360,7 +366,7 @@ where
             // The rejected draft is the user's values: they are dropped unpinned.
             drop(guard);
             if written {
-                return Edited { after, written };
+                return Edited { _before: before, after, written };
             }
             spare = rejected;
         }
@@ -373,11 +379,13 @@ struct Unwinding<'a> {
     deadlines: &'a Deadlines,
     due: Due,
     hash: u64,
+    /// Until the insert has returned.
+    armed: bool,
 }
 
 impl Drop for Unwinding<'_> {
     fn drop(&mut self) {
-        if self.due.is_ever() && thread::panicking() {
+        if self.armed && self.due.is_ever() {
             self.deadlines.file(self.due, self.hash);
         }
     }

@@ -1,3 +1,4 @@
+use std::mem;
 use std::panic::{catch_unwind, panic_any};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

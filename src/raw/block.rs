@@ -292,15 +292,25 @@ impl<E: Element> Block<E> {
             // SAFETY: there is one for each name (I14). Names are elsewhere, and the element is lent to us
             // alone (I13).
             unsafe {
-                // It would be given back twice.
-                let known = slice::from_raw_parts(places, found);
-                assert!(!known.contains(&place), "an element that has a name twice");
                 places.add(found).write(place);
             }
             found += 1;
         };
         firsts.iter().for_each(|first| put(Dim::FIRST, E::first_name(first)));
         seconds.iter().for_each(|second| put(Dim::SECOND, E::second_name(second)));
+        // It would be given back twice.
+        assert!(self.places_differ(), "an element that has a name twice");
+    }
+
+    /// Whether each of the places is there once.
+    fn places_differ(&self) -> bool {
+        let places = self.places();
+        if places.len() <= 32 {
+            return places.iter().enumerate().all(|(nth, place)| !places[..nth].contains(place));
+        }
+        let mut sorted = places.to_vec();
+        sorted.sort_unstable();
+        sorted.windows(2).all(|pair| pair[0] != pair[1])
     }
 
     /// Where the slot of a name is, if the element has that name.

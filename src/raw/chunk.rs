@@ -60,7 +60,7 @@ impl Home {
 /// bits. The claim keeps the chunk and its set; so does a pin from before the claim's release.
 ///
 /// No two claims that exist at once have the same place. Once released, it may become another's.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Place(NonNull<Chunk>);
 
 /// What clearing a bit has left.

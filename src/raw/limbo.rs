@@ -15,7 +15,7 @@ use std::alloc::Layout;
 use std::cell::{Cell, UnsafeCell};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::panic::{RefUnwindSafe, resume_unwind};
+use std::panic::RefUnwindSafe;
 use std::ptr::{self, NonNull};
 #[cfg(feature = "metrics")]
 use std::time::Instant;
@@ -25,6 +25,7 @@ use super::counted::give_up;
 use super::pad::CachePadded;
 use super::room::Room;
 use super::shelf::{Rooms, Shelf};
+use crate::panics::resume;
 use crate::striped;
 use crate::sync::{
     self, AtomicTagged, AtomicUsize, Guard, MODEL, Mutant, Ordering, Step, Turn, failpoint, mutant,
@@ -381,11 +382,7 @@ impl Drop for Limbo {
             // SAFETY: `one_more` made it from a box (I15); `&mut self` lends it to nobody (I13).
             further = unsafe { Box::from_raw(further) }.next;
         }
-        if let Some(panic) = first_panic
-            && !std::thread::panicking()
-        {
-            resume_unwind(panic);
-        }
+        resume(first_panic);
     }
 }
 

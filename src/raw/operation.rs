@@ -151,16 +151,16 @@ impl<'g, E: Element> Operation<'g, E> {
         self.planned = base.is_none().then(|| draft.block().origin());
         draft.set_planned(base.is_none());
         let base = base.filter(|_| !mutant(Mutant::ClaimAnew)).map(E::block);
-        let earlier = !self.claims.is_empty();
+        let earlier = self.claims.len();
         if !base.is_some_and(|base| draft.block_mut().take_over_places(base)) {
             draft.block_mut().find_places(|dim, name| {
                 let handed = base.and_then(|base| base.place_of(dim, name));
-                handed.unwrap_or_else(|| self.own(dim, name))
+                handed.unwrap_or_else(|| self.own(dim, name, earlier))
             });
         }
         // The unused ones first. What was claimed just now is used.
         self.unused = 0;
-        if earlier {
+        if earlier != 0 {
             let claims = &mut self.claims[..];
             let used = draft.block().places();
             for i in 0..claims.len() {
@@ -172,10 +172,11 @@ impl<'g, E: Element> Operation<'g, E> {
         }
     }
 
-    /// A slot of this operation's own for a name: claimed before, or now.
+    /// A slot of this operation's own for a name: among so many claims of before, or claimed now. (No name comes
+    /// twice in one plan, so it is not among those of this one, and a long list takes linear time.)
     #[inline(never)]
-    fn own(&mut self, dim: Dim, name: &SmolStr) -> Place {
-        let before = self.claims.iter().find(|place| {
+    fn own(&mut self, dim: Dim, name: &SmolStr, earlier: usize) -> Place {
+        let before = self.claims[..earlier].iter().find(|place| {
             // SAFETY: the claim keeps the chunk (I12).
             let set = unsafe { place.chunk() }.set();
             set.set().dim() == dim && set.name() == name

@@ -14,10 +14,10 @@ use super::pages::Pages;
 use super::prefetch::prefetch;
 #[cfg(feature = "tracing")]
 use super::resizes::Resizes;
-use super::shelf::keep_first;
 use super::table::{Bucket, Table};
 use super::walk::Walk;
 use super::word::{Fingerprint, Link, Slot, Word};
+use crate::panics::{keep_first, resume};
 use crate::striped::Striped;
 use crate::sync::{AtomicTagged, Guard, MODEL, Mutant, Ordering, Step, failpoint, mutant};
 
@@ -453,10 +453,6 @@ impl<E: Element> Drop for Index<E> {
             // SAFETY: this index is ours alone, and each table of the line comes once (I13).
             unsafe { this.free() };
         }
-        if let Some(panic) = first_panic
-            && !std::thread::panicking()
-        {
-            std::panic::resume_unwind(panic);
-        }
+        resume(first_panic);
     }
 }

@@ -4,13 +4,13 @@ use std::alloc::Layout;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 #[cfg(feature = "metrics")]
 use std::time::Instant;
 
 use super::flags;
 use super::room::Room;
+use crate::panics::keep_first;
 use crate::sync::{self, Flag, Guard, MODEL, Step, failpoint};
 
 /// Retired things of one batch, as long as few batches wait.
@@ -250,13 +250,6 @@ impl Shelf {
         let open = (!self.open.is_empty()).then_some((self.open.len(), false, self.since));
         let sealed = self.sealed.iter();
         sealed.map(|b| (b.items.len(), b.flag.is_raised(), b.since)).chain(open)
-    }
-}
-
-/// Runs `f`, and remembers its panic unless an earlier one is remembered.
-pub(super) fn keep_first(first: &mut Option<Box<dyn Any + Send>>, f: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
-        first.get_or_insert(panic);
     }
 }
 

@@ -48,6 +48,7 @@ pub(crate) enum Verdict {
 impl<E: Element> Store<E> {
     /// A store for `capacity` elements before it grows.
     pub(crate) fn new(capacity: usize, pages: Pages) -> Self {
+        sync::get_ready();
         Store {
             primary: Index::new(capacity, pages),
             directories: [Dim::FIRST, Dim::SECOND].map(|dim| Directory::new(dim, pages)),

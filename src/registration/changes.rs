@@ -150,7 +150,10 @@ where
     /// # Ok::<(), process_registry::NoChild>(())
     /// ```
     pub fn update<R>(&self, mut f: impl FnMut(&mut Child<S, P, M>) -> R) -> Result<R, NoChild> {
-        only_no_child(self.amend(None, |child| Ok(f(child))))
+        let updated = only_no_child(self.amend(None, |child| Ok(f(child))));
+        // A result that is ready leaks if a destructor panics after it.
+        drop(f);
+        updated
     }
 
     /// [`update`](Self::update) by a closure that may fail; nothing changes then.

@@ -117,7 +117,10 @@ where
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        only_no_child(self.amend(id, bound, None, |child| Ok(f(child))))
+        let updated = only_no_child(self.amend(id, bound, None, |child| Ok(f(child))));
+        // As in `amend`.
+        drop(f);
+        updated
     }
 
     /// [`update`](Self::update) by a closure that may fail; nothing changes then.

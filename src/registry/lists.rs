@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use crate::entry::{Entry, OwnedEntry};
 use crate::name::Node;
-use crate::query::{gather, keep};
+use crate::query::{copied, gather, keep};
 use crate::scope::{Scope, id_and_bindings};
 use crate::state::Registry;
 
@@ -38,7 +38,7 @@ impl<S, P, M, K: Hash + Eq, H> Registry<S, P, M, K, H> {
         K: Clone,
     {
         let entries = keep(self.pin().match_tag(tag));
-        entries.iter().map(id_and_bindings).collect()
+        copied(entries, |entry| Some(id_and_bindings(entry)))
     }
 
     /// Ids and bindings of the entries that carry every one of the tags; without any tag of all that are not
@@ -63,7 +63,7 @@ impl<S, P, M, K: Hash + Eq, H> Registry<S, P, M, K, H> {
         K: Clone,
     {
         let entries = keep(self.pin().match_all(tags));
-        entries.iter().map(id_and_bindings).collect()
+        copied(entries, |entry| Some(id_and_bindings(entry)))
     }
 
     /// The entries bound to a node, whole: with their bindings elsewhere.
@@ -139,7 +139,7 @@ impl<S, P, M, K: Hash + Eq, H> Registry<S, P, M, K, H> {
         S: Clone,
     {
         let entries = self.local_data();
-        entries.iter().map(|entry| entry.spec().clone()).collect()
+        copied(entries, |entry| Some(entry.spec().clone()))
     }
 
     /// All entries that are not empty, by id.
@@ -210,7 +210,10 @@ impl<S, P, M, K: Hash + Eq, H> Registry<S, P, M, K, H> {
             let (id, bindings) = id_and_bindings(entry);
             (id, (entry.spec().clone(), bindings))
         });
-        parts.collect()
+        let parts = parts.collect();
+        // As in `copied`.
+        drop(entries);
+        parts
     }
 
     /// All processes: [`Global`](crate::Global) gives every id with all its bindings,

@@ -5,7 +5,6 @@ use std::hash::{BuildHasher, Hash};
 
 use ahash::RandomState;
 use equivalent::Equivalent;
-use smallvec::SmallVec;
 
 use crate::entry::{Entry, EntryRef, OwnedEntry};
 use crate::query::{BATCH, any, bound, judge};
@@ -196,23 +195,21 @@ impl<S, P, M, K, H: BuildHasher> Registry<S, P, M, K, H> {
         Q: Hash + Equivalent<K> + ?Sized + 'a,
         K: Hash + Eq,
     {
-        let mut ids = ids.into_iter();
+        // Unpinned: the iterator is the user's, and may take its time.
+        let ids: Vec<&'a Q> = ids.into_iter().collect();
         let mut contained = Vec::new();
         let guard = self.store.pin();
         // Ids are compared by the keys they were found by: a query need not have an equality of its own.
         let mut seen = HashSet::with_hasher(RandomState::new());
-        loop {
-            let batch: SmallVec<[&'a Q; BATCH]> = ids.by_ref().take(BATCH).collect();
-            let found = self.view(&guard).find_batch(&batch, |id| self.hash(id));
+        for batch in ids.chunks(BATCH) {
+            let found = self.view(&guard).find_batch(batch, |id| self.hash(id));
             for (id, entry) in batch.iter().zip(found) {
                 if entry.is_some_and(|entry| seen.insert(entry.id())) {
                     contained.push(*id);
                 }
             }
-            if batch.len() < BATCH {
-                return contained;
-            }
         }
+        contained
     }
 
     /// Reads something of an entry that is `wanted` under a pin of its own.

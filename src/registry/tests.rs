@@ -7,7 +7,7 @@ mod storm;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -589,7 +589,8 @@ fn a_pin_is_refreshed_while_its_thread_ends() {
     thread_local! {
         static LATE: std::cell::RefCell<Option<Late>> = const { std::cell::RefCell::new(None) };
     }
-    let registry: &'static Registry<u32, u32> = Box::leak(Box::new(Registry::new("here")));
+    static REGISTRY: LazyLock<Registry<u32, u32>> = LazyLock::new(|| Registry::new("here"));
+    let registry = &*REGISTRY;
     // Locals are destroyed in the reverse order of their making.
     let run = move || {
         LATE.with_borrow_mut(|late| *late = Some(Late(registry)));

@@ -89,6 +89,8 @@ where
                 tell(options.hooks, HookKey::ChildRegistered, entry, entry.bindings());
             }
         });
+        // Before the result is ready: it would leak if a destructor panicked after it.
+        drop(after);
         before
     }
 
@@ -209,7 +211,7 @@ where
         // What is not needed is dropped before the result is ready, which would leak if a destructor
         // panicked after it.
         if let Some(entry) = self.get_owned(&id) {
-            drop(id);
+            drop((id, make));
             return entry;
         }
         match self.try_insert(id, make()) {

@@ -30,7 +30,7 @@ pub(crate) use self::failpoint::{Step, failpoint};
 pub(crate) use self::mutants::{Mutant, mutant};
 pub(crate) use arm::{
     AtomicIsize, AtomicTagged, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Canary, Guard, Turn,
-    fence, flag_pool, is_pinned, keep_until_end, pin, stripe,
+    fence, flag_pool, get_ready, is_pinned, keep_until_end, pin, stripe,
 };
 pub(crate) use std::sync::atomic::Ordering;
 

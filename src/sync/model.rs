@@ -10,7 +10,7 @@
 //! A flag is raised at the earliest moment the epoch could raise it: when the last of the pins that
 //! were held at [`Guard::raise_when_unpinned`] is given up. What the real epoch orders is ordered
 //! here, by the same means and no others:
-//! - `pin` changes the thread's own word, then fences: whoever pins after a retirement's fence sees
+//! - `pin` changes the thread's own word, then fences, and so does `repin`: whoever pins after a retirement's fence sees
 //!   the unlinking before it;
 //! - a retirement fences, then looks at every thread's word;
 //! - giving up a pin releases the thread's own word, and every thread that a flag waited for
@@ -329,6 +329,9 @@ pub(crate) fn pin() -> Guard {
     }
     Guard { thread, _not_send: PhantomData }
 }
+
+/// What pins need is there.
+pub(crate) fn get_ready() {}
 
 /// The outermost pin.
 fn enter(thread: usize) {

@@ -58,6 +58,11 @@ fn collector() -> &'static epoch::Collector {
     COLLECTOR.get_or_init(epoch::Collector::new)
 }
 
+/// Makes what pins need once in a process, so that no read waits for another thread that is making it.
+pub(crate) fn get_ready() {
+    collector();
+}
+
 thread_local! {
     static HANDLE: epoch::LocalHandle = collector().register();
 }
@@ -86,6 +91,11 @@ impl Guard {
     #[inline]
     pub(crate) fn repin(&mut self) {
         self.0.repin();
+        // SeqCst: crossbeam's `repin` has no fence, unlike its `pin`. Partner: the fence of who seals a batch,
+        // after the unlinking. Whoever reads next either sees the unlinking, or the batch is of this epoch or a
+        // later one, and waits for this pin (I8). Without it, where loads are reordered, a read might be done
+        // before the epoch is loaded, find what is being unlinked, and keep it beyond its epoch.
+        fence(Ordering::SeqCst);
     }
 
     /// Runs `f` without this pin, and pins anew, whatever `f` does. `&mut` as for `repin`.
@@ -95,7 +105,7 @@ impl Guard {
         } else {
             // While the thread's locals are being destroyed `is_pinned` says yes in any case; and
             // crossbeam wants the guard of a handle that is still there.
-            self.0.repin();
+            self.repin();
             f();
         }
     }

@@ -13,9 +13,10 @@ use std::time::Duration;
 use tracing::{debug, error, trace};
 
 use crate::entry::TAGS;
-use crate::hooks::{HookKey, discard};
+use crate::hooks::HookKey;
 use crate::janitor::message;
 use crate::name::Node;
+use crate::panics::discard;
 use crate::raw::Resize;
 use crate::state::Registry;
 use crate::sync;
