@@ -79,13 +79,3 @@ fn with_strings() {
 fn with_integers() {
     all_adapters::<u64>();
 }
-
-#[test]
-fn an_entry_of_ours_is_no_smaller_than_that_of_a_peer() {
-    fn holds<K: Key>() {
-        let entry = size_of::<process_registry::Entry<u64, u64, (), K>>();
-        assert!(entry >= size_of::<(K, Payload)>(), "{entry}");
-    }
-    holds::<ChildId>();
-    holds::<u64>();
-}
