@@ -12,8 +12,8 @@ use crate::report::Role;
 use crate::run::{Case, Run};
 use crate::threads::together;
 
-/// How many nanoseconds a timed section takes at least.
-const SECTION: f64 = 20e6;
+/// How many nanoseconds the two timed sections of a pair take at least, taken together.
+const PAIR: f64 = 40e6;
 
 /// The registries as they are while nothing is measured.
 const FULL: Size = Size { entries: 1_000_000, tags: 1000, nodes: 100 };
@@ -57,7 +57,7 @@ const ROWS: [Row; 11] = [
 ];
 
 /// Against whom a quick run measures.
-const CONTENDERS: [&str; 3] = [Dash::NAME, Scc::NAME, OneLock::NAME];
+const CONTENDERS: [&str; 4] = [Dash::NAME, Scc::NAME, Papaya::NAME, OneLock::NAME];
 
 impl Row {
     /// Queries are counted by the member, all else by the operation.
@@ -66,7 +66,7 @@ impl Row {
             Work::Insert => "insert into 1M",
             Work::Update => "update of a pid among 1M",
             Work::Remove => "remove from 1M",
-            Work::Lookup => "lookup among 1M",
+            Work::Lookup => "lookup among 1M (pin per operation)",
             Work::MatchTag => "match_tag of 1K of 1M (per member)",
             Work::Children => "children of a node with 10K of 1M (per member)",
             Work::Purge => "purge of a node with 10K of 1M (per member)",
@@ -200,9 +200,9 @@ impl World {
             Work::Lookup => {
                 let drawn: Vec<ChildId> =
                     (0..count).map(|_| self.child(rng.u64(..self.size.entries)).1).collect();
+                // Those that lock do so for each; so the others pin for each, too.
                 let took = timed(threads, drawn, |part| {
-                    let reader = registry.reader();
-                    part.iter().all(|id| black_box(reader.lookup(id)).is_some())
+                    part.iter().all(|id| black_box(registry.reader().lookup(id)).is_some())
                 });
                 Timed { took, operations: count }
             }
@@ -211,8 +211,7 @@ impl World {
                     (0..count).map(|_| &self.tags[rng.usize(..self.tags.len())]).collect();
                 let members = self.ids.len() / self.tags.len();
                 let took = timed(threads, tags, |part| {
-                    let reader = registry.reader();
-                    part.iter().all(|tag| tagged(&reader, tag) == members)
+                    part.iter().all(|tag| tagged(&registry.reader(), tag) == members)
                 });
                 Timed { took, operations: count * members }
             }
@@ -221,8 +220,7 @@ impl World {
                     (0..count).map(|_| &self.nodes[rng.usize(..self.nodes.len())]).collect();
                 let members = self.ids.len() / self.nodes.len();
                 let took = timed(threads, nodes, |part| {
-                    let reader = registry.reader();
-                    part.iter().all(|node| bound(&reader, node) == members)
+                    part.iter().all(|node| bound(&registry.reader(), node) == members)
                 });
                 Timed { took, operations: count * members }
             }
@@ -319,7 +317,7 @@ fn timed<T: Send>(threads: usize, all: Vec<T>, work: impl Fn(&mut Vec<T>) -> boo
     took
 }
 
-/// How many operations take as long as a section shall, or the most there can be.
+/// How many operations take so long, or the most there can be.
 fn enough(section: f64, mut perform: impl FnMut(usize) -> Timed) -> usize {
     let mut count = 1;
     let mut before = 0;
@@ -361,8 +359,6 @@ pub fn run(run: &mut Run) -> io::Result<()> {
 struct Home {
     world: World,
     ours: Ours,
-    /// How many operations are enough for a section of each row.
-    counts: [Option<usize>; ROWS.len()],
 }
 
 /// Measures all rows against one.
@@ -371,30 +367,31 @@ fn against<R: HandBuilt>(run: &mut Run, home: &mut Option<Home>) -> io::Result<(
     if !wanted.contains(&true) {
         return Ok(());
     }
-    let Home { world, ours, counts } = home.get_or_insert_with(|| {
+    let Home { world, ours } = &*home.get_or_insert_with(|| {
         let world = World::new(FULL);
         let ours = world.fill();
-        Home { world, ours, counts: [None; ROWS.len()] }
+        Home { world, ours }
     });
-    let (world, ours) = (&*world, &*ours);
     let peer: R = world.fill();
-    for ((row, wanted), count) in ROWS.into_iter().zip(wanted).zip(counts) {
+    for (row, wanted) in ROWS.into_iter().zip(wanted) {
         let Row { work, threads, .. } = row;
         if !wanted {
             continue;
         }
+        let for_ours = |count, rng: &mut Rng| world.perform(ours, work, threads, count, rng);
+        let for_peer = |count, rng: &mut Rng| world.perform(&peer, work, threads, count, rng);
+        // Of one count for both: with two, what follows from the same seed would differ.
         let mut rng = Rng::with_seed(2);
-        let for_ours = *count.get_or_insert_with(|| {
-            enough(SECTION, |count| world.perform(ours, work, threads, count, &mut rng))
+        let count = enough(PAIR, |count| {
+            let Timed { took, operations } = for_ours(count, &mut rng.clone());
+            Timed { took: took + for_peer(count, &mut rng).took, operations }
         });
-        let for_peer =
-            enough(SECTION, |count| world.perform(&peer, work, threads, count, &mut rng));
         run.compare(
             &row.case(),
             [Ours::NAME, R::NAME],
             Role::Peer,
-            |rng| world.perform(ours, work, threads, for_ours, rng).nanos(threads),
-            |rng| world.perform(&peer, work, threads, for_peer, rng).nanos(threads),
+            |rng| for_ours(count, rng).nanos(threads),
+            |rng| for_peer(count, rng).nanos(threads),
         )?;
     }
     Ok(())
