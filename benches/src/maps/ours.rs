@@ -12,20 +12,22 @@ const NODE: Node = Node::from_static("node-a");
 /// A [`Registry`] whose children are what children are: each has a specification and one binding,
 /// on the local node.
 ///
-/// It does more than its peers. Lookups show only children that are bound and have not expired, so
-/// each one asks for that; and each insertion and removal keeps an index of the children on that
-/// node as well. The first word of the payload is the specification, and it
-/// is the pid. The rest of the payload is left out: an entry has all of it that a child has
-/// (bindings, deadline, version, its place in the index of nodes), 120 bytes with a string as the key, as
-/// many as a peer's key and payload have.
+/// It does more than its peers: each insertion and removal keeps an index of the children on that node as well.
+/// Lookups show only children that are bound and have not expired, which costs these nothing: the word of a slot
+/// says whether its entry is unbound or has a deadline, and where it says neither, a lookup reads nothing of the
+/// entry but its id. The first word of the payload is the specification, and it is the pid. The rest of the
+/// payload is left out: an entry has all of it that a child has (bindings, deadline, version, its place in the
+/// index of nodes), 120 bytes with a string as the key, as many as a peer's key and payload have; 136 are
+/// asked for, so that it begins where it shall.
 #[derive(Debug)]
 pub struct Bound<K: Key>(Registry<u64, u64, (), K>);
 
 /// A [`Registry`] of children without bindings: no index but the one by id is kept, as in the
 /// peers, so that the same work can be compared.
 ///
-/// Such entries are shown by `entry_exists` only. A lookup compares the key within the entry and
-/// looks at the deadline, but reads no payload; [`Read::get`] returns 0 for what is there.
+/// Such entries are shown by `entry_exists` only. Their words are flagged, so that every hit goes the longer way
+/// of what is unbound or has a deadline, and looks at the deadline; it reads no payload: [`Read::get`] returns 0
+/// for what is there.
 #[derive(Debug)]
 pub struct Unbound<K: Key>(Registry<u64, u64, (), K>);
 
