@@ -157,16 +157,26 @@ pub(crate) fn command(step: &Step) -> Command {
     // What cargo tells the programs it runs is about this one, and exported flags would replace
     // those that the packages set for themselves.
     for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy();
-        let kept = ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_TERM_COLOR", "CARGO_BUILD_JOBS"];
-        let flags = name.contains("RUSTFLAGS") || name.contains("RUSTDOCFLAGS");
-        let cargo = name.starts_with("CARGO_") && !name.starts_with("CARGO_NET_");
-        if (cargo && !kept.contains(&&*name)) || flags {
-            command.env_remove(&*name);
+        if !is_kept(&name.to_string_lossy()) {
+            command.env_remove(&name);
         }
     }
     command.envs(step.variables.iter().map(|(name, value)| (name, value)));
     command
+}
+
+/// Whether a program that is run from here has this variable, too. Of cargo's own: where it is, and how it
+/// gets at what it needs (proxies, certificates, mirrors).
+fn is_kept(name: &str) -> bool {
+    const KEPT: [&str; 4] =
+        ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_TERM_COLOR", "CARGO_BUILD_JOBS"];
+    const ACCESS: [&str; 4] = ["CARGO_NET_", "CARGO_HTTP_", "CARGO_REGISTRIES_", "CARGO_SOURCE_"];
+    if name.contains("RUSTFLAGS") || name.contains("RUSTDOCFLAGS") {
+        return false;
+    }
+    !name.starts_with("CARGO_")
+        || KEPT.contains(&name)
+        || ACCESS.iter().any(|access| name.starts_with(access))
 }
 
 fn wait(mut child: Child, limit: Duration) -> End {
@@ -240,6 +250,31 @@ mod tests {
         let result = run(&step, &places, &log);
         fs::remove_file(log).expect("there");
         result
+    }
+
+    #[test]
+    fn flags_and_what_cargo_tells_of_this_program_are_left_out() {
+        for kept in [
+            "PATH",
+            "HTTPS_PROXY",
+            "CARGO_HOME",
+            "CARGO_NET_OFFLINE",
+            "CARGO_HTTP_CAINFO",
+            "CARGO_REGISTRIES_OURS_INDEX",
+            "CARGO_SOURCE_CRATES_IO_REPLACE_WITH",
+        ] {
+            assert!(is_kept(kept), "{kept}");
+        }
+        for left_out in [
+            "CARGO_PKG_NAME",
+            "CARGO_MANIFEST_DIR",
+            "CARGO_BUILD_RUSTFLAGS",
+            "CARGO_ENCODED_RUSTFLAGS",
+            "RUSTFLAGS",
+            "RUSTDOCFLAGS",
+        ] {
+            assert!(!is_kept(left_out), "{left_out}");
+        }
     }
 
     #[test]
