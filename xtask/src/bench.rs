@@ -19,7 +19,7 @@ const NOT_QUICK: [&str; 1] = ["mimalloc"];
 /// Somebody is watching.
 const UNLIMITED: Duration = Duration::MAX;
 
-/// Where the results are put, below the checkout.
+/// Where the results of a whole run are put, below the checkout.
 const RESULTS: &str = "benches/results";
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -116,33 +116,55 @@ pub(crate) fn run(places: &Places, options: &Options) -> Result<bool, String> {
         return Err(format!("no row is called `{filter}`; see `{} --list`", list.display()));
     }
 
-    let results = places.root.join(RESULTS);
-    fs::create_dir_all(&results).map_err(|error| format!("{RESULTS}: {error}"))?;
-    for old in left_over(&results)? {
-        fs::remove_file(&old).map_err(|error| format!("{}: {error}", old.display()))?;
-    }
+    // Not where the recorded ones are: a run may fail, or be of some rows.
+    let results = places.work.join("results");
+    fs::create_dir_all(&results).map_err(|error| format!("{}: {error}", results.display()))?;
+    remove(&of_folder(&results)?)?;
     for name in wanted {
         let csv = results.join(format!("{name}.csv"));
         watched(&options.step(&programs.join(name), places).arg("--csv").arg(csv), places)?;
     }
     let summary = Step::new(programs.join("summary"), &places.root, UNLIMITED).arg(&results);
     print!("\n{}", printed(&summary)?);
-    println!("\nthe rows and their plots are in {RESULTS}");
+    if options.filter.is_none() {
+        replace(&results, &places.root.join(RESULTS))?;
+        println!("\nthe rows and their plots are in {RESULTS}");
+    } else {
+        println!("\nthe rows and their plots are in {}", results.display());
+    }
     Ok(true)
 }
 
-/// Results of an earlier run, which a table of this one must not contain.
-fn left_over(results: &Path) -> Result<Vec<PathBuf>, String> {
-    let of_folder = |error| format!("{}: {error}", results.display());
+/// The files with results in a folder.
+fn of_folder(results: &Path) -> Result<Vec<PathBuf>, String> {
+    let failed = |error| format!("{}: {error}", results.display());
     let mut files = Vec::new();
-    for entry in fs::read_dir(results).map_err(of_folder)? {
-        let path = entry.map_err(of_folder)?.path();
+    for entry in fs::read_dir(results).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
         if path.extension().and_then(OsStr::to_str).is_some_and(|end| ["csv", "svg"].contains(&end))
         {
             files.push(path);
         }
     }
     Ok(files)
+}
+
+fn remove(files: &[PathBuf]) -> Result<(), String> {
+    files.iter().try_for_each(|file| {
+        fs::remove_file(file).map_err(|error| format!("{}: {error}", file.display()))
+    })
+}
+
+/// Puts the results of one folder in place of those of another.
+fn replace(new: &Path, old: &Path) -> Result<(), String> {
+    let files = of_folder(new)?;
+    fs::create_dir_all(old).map_err(|error| format!("{}: {error}", old.display()))?;
+    remove(&of_folder(old)?)?;
+    for file in files {
+        let to = old.join(file.file_name().unwrap_or_default());
+        fs::copy(&file, &to).map_err(|error| format!("{}: {error}", to.display()))?;
+    }
+    Ok(())
 }
 
 /// Runs a step whose progress is shown. What it prints besides is not: the summary has it all.
@@ -192,16 +214,25 @@ mod tests {
     }
 
     #[test]
-    fn only_results_are_cleared_away() {
+    fn only_results_are_replaced() {
         let folder = std::env::temp_dir().join(format!("xtask-{}-results", std::process::id()));
-        fs::create_dir_all(&folder).expect("a folder");
-        for name in ["system.csv", "lookup-system.svg", "notes.md"] {
-            fs::write(folder.join(name), "").expect("a file");
-        }
-        let mut files = left_over(&folder).expect("readable");
-        files.sort();
-        assert_eq!(files, [folder.join("lookup-system.svg"), folder.join("system.csv")]);
+        let (new, old) = (folder.join("new"), folder.join("old"));
+        let fill = |folder: &Path, names: &[&str]| {
+            fs::create_dir_all(folder).expect("a folder");
+            for name in names {
+                fs::write(folder.join(name), folder.to_str().expect("text")).expect("a file");
+            }
+        };
+        fill(&new, &["system.csv", "lookup-system.svg", "log"]);
+        assert!(replace(&old, &new).is_err(), "nothing to put there");
+        fill(&old, &["system.csv", "mimalloc.csv", "notes.md"]);
+        replace(&new, &old).expect("replaced");
+        let there = |name: &str| fs::read_to_string(old.join(name)).ok();
+        let is_new = |name: &str| there(name).is_some_and(|text| text.ends_with("new"));
+        assert!(is_new("system.csv") && is_new("lookup-system.svg"));
+        assert!(there("notes.md").is_some_and(|text| text.ends_with("old")));
+        assert_eq!((there("mimalloc.csv"), there("log")), (None, None));
+        assert_eq!(of_folder(&new).expect("readable").len(), 2, "still there");
         fs::remove_dir_all(&folder).expect("there");
-        assert!(left_over(&folder).is_err());
     }
 }

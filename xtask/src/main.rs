@@ -42,11 +42,12 @@ instructions counts the instructions of the hot operations with valgrind, and
 fails if one takes 2 % more than benches/instructions/record.toml says, if that was
 made with the same tools. With --bless it writes that file.
 
-bench measures the registry against its peers, prints a table, and writes rows
-and plots into benches/results. With --quick it takes less than five minutes
-instead of hours, and measures less: benches/README.md says what. With --rows it
-measures what has FILTER in its name. With --check it measures nothing, but looks
-at its own source: formatting, clippy, tests.
+bench measures the registry against its peers, prints a table, and puts rows and
+plots into benches/results when all has succeeded. With --quick it takes less than
+five minutes instead of hours, and measures less: benches/README.md says what. With
+--rows it measures what has FILTER in its name, and leaves benches/results alone.
+With --check it measures nothing, but looks at its own source: formatting, clippy,
+tests.
 
 What the first three run is logged in target/verify/logs.
 
