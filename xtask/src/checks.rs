@@ -83,7 +83,7 @@ fn tests(tier: Tier, places: &Places) -> Vec<Check> {
         Check::new("tests, optimised, with all assertions", Amount::TESTS, 100)
             .step(cargo(places, minutes(15)).args("test --profile checked --lib --tests")),
         // Failpoints are in no ordinary build.
-        Check::new("threads parked between two steps", Amount::TESTS, 1).step(
+        Check::new("threads parked between two steps", Amount::TESTS, 30).step(
             cargo(places, minutes(15))
                 .env("RUSTFLAGS", "--cfg process_registry_failpoints")
                 .args("test --profile checked --test parked_steps --target-dir")
@@ -154,19 +154,26 @@ pub(crate) fn models(places: &Places, at: &str, flags: &str) -> Step {
 
 fn model_checks(tier: Tier, places: &Places) -> Vec<Check> {
     let limit = tier.pick(minutes(15), minutes(120));
-    let loom = models(places, "loom", "").limit(limit);
-    let loom = match tier {
-        Tier::Quick => loom,
-        // As good as no bound on preemptions, and so many seconds for each model in each mode.
-        Tier::Long => {
-            loom.env("LOOM_MAX_PREEMPTIONS", "9").env("LOOM_MAX_DURATION", "5").args("-- --long")
-        }
+    let loom = || models(places, "loom", "").limit(limit);
+    // So many seconds for each model in each mode.
+    let long = |bound: &str, seconds: &str| {
+        loom()
+            .env("LOOM_MAX_PREEMPTIONS", bound)
+            .env("LOOM_MAX_DURATION", seconds)
+            .args("-- --long")
+    };
+    let models_and_bugs = Check::new("loom models, seeded bugs", EXECUTIONS, 10_000);
+    let models_and_bugs = match tier {
+        Tier::Quick => models_and_bugs.step(loom()),
+        // At 3 most are exhausted, at 9, which is as good as no bound, few; but a search that does not end goes
+        // other ways there.
+        Tier::Long => models_and_bugs.step(long("3", "60")).step(long("9", "5")),
     };
     let shuttle = |schedules: &str| {
         models(places, "shuttle", SHUTTLE).limit(limit).env("SHUTTLE_SCHEDULES", schedules)
     };
     vec![
-        Check::new("loom models, seeded bugs", EXECUTIONS, 10_000).step(loom),
+        models_and_bugs,
         // So many schedules of each model at random, and as many again by priorities.
         Check::new("shuttle, models of the core", EXECUTIONS, 10_000)
             .step(shuttle(tier.pick("10000", "100000")).args("--test models")),
@@ -177,7 +184,7 @@ fn model_checks(tier: Tier, places: &Places) -> Vec<Check> {
 
 /// Each seeded bug by every tool; the quick tier has each by the model that is known to find it.
 fn seeded_bugs(places: &Places) -> Check {
-    Check::new("seeded bugs, every tool", Amount::before("bugs", " bugs caught"), 14)
+    Check::new("seeded bugs, every tool", Amount::before("bugs", " bugs caught"), 30)
         .step(cargo(places, minutes(60)).args("xtask mutants"))
 }
 
@@ -209,17 +216,17 @@ pub(crate) const THREAD_SANITIZER: &str =
 
 fn thread_sanitizer(tier: Tier, places: &Places) -> Check {
     let (build, run) = stress(places, "tsan", THREAD_SANITIZER, 1);
-    Check::new("thread sanitizer, fields shuffled", OPERATIONS, 20_000)
+    Check::new("thread sanitizer, fields shuffled", OPERATIONS, 100_000)
         .step(build)
-        .step(run.args("--seconds").arg(tier.pick("30", "300")))
+        .step(run.args("--seconds").arg(tier.pick("20", "300")))
 }
 
 fn address_sanitizer(tier: Tier, places: &Places) -> Check {
     let flags = "-Zsanitizer=address -Cdebug-assertions";
     let (build, run) = stress(places, "asan", flags, 2);
-    Check::new("address and leak sanitizer, fields shuffled", OPERATIONS, 100_000)
+    Check::new("address and leak sanitizer, fields shuffled", OPERATIONS, 400_000)
         .step(build)
-        .step(run.args("--seconds").arg(tier.pick("30", "300")))
+        .step(run.args("--seconds").arg(tier.pick("20", "300")))
 }
 
 fn address_sanitizer_on_tests(places: &Places) -> Check {
