@@ -288,12 +288,18 @@ pub fn main(models: &[Model], catches: &[Catch]) -> ! {
         std::process::exit(0);
     }
     let (next, bad, total) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Instant::now());
+    let (exhausted, out_of_time) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let (executions, message, code, time) = parent(job, job.mutant());
+                    match (job.catch, code) {
+                        (None, Some(0)) => exhausted.fetch_add(1, Ordering::Relaxed),
+                        (None, Some(43)) => out_of_time.fetch_add(1, Ordering::Relaxed),
+                        _ => 0,
+                    };
                     // Out of time is no failure where time is all that ends a search.
                     let (good, what) = match job.catch {
                         None => (code == Some(0) || long && code == Some(43), String::new()),
@@ -320,6 +326,10 @@ pub fn main(models: &[Model], catches: &[Catch]) -> ! {
     });
     let bad = bad.into_inner().expect("no panic");
     println!("{} runs, {} bad, {:.0} s", jobs.len(), bad.len(), total.elapsed().as_secs_f32());
+    if loom {
+        let (exhausted, out_of_time) = (exhausted.into_inner(), out_of_time.into_inner());
+        println!("models without a bug: {exhausted} exhausted, {out_of_time} out of time");
+    }
     bad.iter().for_each(|line| println!("{line}"));
     std::process::exit(i32::from(!bad.is_empty()));
 }
