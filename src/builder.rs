@@ -57,6 +57,10 @@ impl<S, P, M, K> Builder<S, P, M, K> {
 impl<S, P, M, K, H> Builder<S, P, M, K, H> {
     /// For how many entries there is to be room before the table grows. None in particular by default.
     ///
+    /// # Panics
+    ///
+    /// [`build`](Self::build) does, if such a table would be larger than the address space.
+    ///
     /// # Examples
     ///
     /// ```

@@ -60,7 +60,7 @@ impl Moment {
 
 /// Where a registry reads the time, by which deadlines pass.
 ///
-/// Only operations that meet an entry with a deadline read it.
+/// It is read where an entry with a deadline is met or made, by `purge_expired`, and when a registry is saved.
 ///
 /// # Examples
 ///

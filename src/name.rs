@@ -194,7 +194,8 @@ string_type! {
     /// that cloning is always cheap. It hashes and compares exactly as the `str` it holds,
     /// therefore `&str`, `&String` and `&ChildId` all serve for a lookup.
     ///
-    /// It is the default id type of a registry; any other `K: Hash + Eq` does as well.
+    /// It is the default id type of a registry; any other that is `Hash`, `Eq` and `Clone` does
+    /// as well.
     ///
     /// # Examples
     ///

@@ -219,6 +219,10 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
     ///
     /// Takes time in proportion to the size of the table if it has to grow; others go on meanwhile.
     ///
+    /// # Panics
+    ///
+    /// If such a table would be larger than the address space; nothing has changed then.
+    ///
     /// # Examples
     ///
     /// ```

@@ -8,6 +8,7 @@ use std::error::Error;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::iter::FusedIterator;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -381,4 +382,15 @@ fn a_first_program() -> Result<(), Box<dyn Error>> {
         assert_eq!(format!("{} {:?}", entry.id(), entry.pids().next()), "session-42 Some(4712)");
     }
     Ok(())
+}
+
+#[test]
+fn a_table_beyond_all_memory_is_refused_and_changes_nothing() {
+    let registry: Registry<(), u32> = Registry::new("here");
+    registry.insert("a", Child::new(()).on("here", 1));
+    let capacity = registry.capacity();
+    assert!(catch_unwind(AssertUnwindSafe(|| registry.reserve(usize::MAX))).is_err());
+    assert!(registry.contains("a") && registry.capacity() == capacity);
+    let build = || Registry::<(), u32>::builder("here").capacity(usize::MAX).build();
+    assert!(catch_unwind(|| drop(build())).is_err());
 }

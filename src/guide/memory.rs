@@ -27,8 +27,10 @@
 //! removed itself and a few more. (Time is counted in coarse epochs, so a pin that begins just after a
 //! removal may hold it back like one from before.) So
 //!
-//! - reads free nothing and run no destructor;
-//! - no write pays at once for the garbage of others;
+//! - reads free nothing and run no destructor, but those that return a list of copies: they own the entries
+//!   while they copy, and may be the last who do;
+//! - no write of a single id pays at once for the garbage of others; `retain`, `clear_all` and `purge_expired`
+//!   end with a `collect`;
 //! - without writes, what is in limbo stays there until somebody calls
 //!   [`collect`](crate::Registry::collect) or [`purge_expired`](crate::Registry::purge_expired).
 //!

@@ -1,4 +1,4 @@
-//! Where specs, pids and metadata are cloned: under no pin, but for the pids of a single read.
+//! What runs unpinned: clones of specs, pids and metadata, but for the pids of a single read; and callers' iterators.
 
 use std::cell::Cell;
 
@@ -83,4 +83,12 @@ fn specs_pids_and_metadata_are_cloned_unpinned() {
         let expected = if UNDER_A_PIN.contains(&name) { unpinned } else { pinned };
         assert_eq!(expected, 0, "{name}: {unpinned} clones unpinned, {pinned} under a pin");
     }
+}
+
+#[test]
+fn contains_children_takes_its_ids_unpinned() {
+    let registry: Registry<(), u32> = Registry::new("here");
+    registry.insert("a", Child::new(()).on("here", 1));
+    let ids = ["a", "b"].into_iter().inspect(|_| assert!(!crate::sync::is_pinned()));
+    assert_eq!(registry.contains_children(ids), ["a"]);
 }

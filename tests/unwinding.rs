@@ -1,0 +1,186 @@
+//! Destructors and clones that panic when a write is done, when its result is ready, or while a thread ends:
+//! nothing leaks, no event is lost, and the process goes on.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+use std::{mem, thread};
+
+use process_registry::{Child, Event, Handler, HookKey, Hooks, Registry};
+
+/// A value whose destructor panics.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("told to");
+    }
+}
+
+/// Whether it has panicked.
+fn blown(f: impl FnOnce()) -> bool {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(()) => false,
+        Err(panic) => {
+            // Its destructor may panic as well.
+            mem::forget(panic);
+            true
+        }
+    }
+}
+
+#[test]
+fn what_would_have_made_a_child_goes_before_the_result() {
+    let spec = Arc::new(());
+    let registry: Registry<Arc<()>, u32> = Registry::new("here");
+    registry.insert("id", Child::new(Arc::clone(&spec)).on("here", 1));
+    let (bomb, spare) = (Bomb, Arc::clone(&spec));
+    let make = move || {
+        let _bomb = &bomb;
+        Child::new(Arc::clone(&spare))
+    };
+    assert!(blown(|| drop(registry.get_or_insert_with("id", make))));
+    drop(registry);
+    assert_eq!(Arc::strong_count(&spec), 1);
+}
+
+#[test]
+fn the_closure_of_an_update_goes_before_the_result() {
+    let spec = Arc::new(());
+    let registry: Arc<Registry<Arc<()>, u32>> = Arc::new(Registry::new("here"));
+    registry.insert("id", Child::new(Arc::clone(&spec)).on("here", 1));
+    let closure = || {
+        let (bomb, result) = (Bomb, Arc::clone(&spec));
+        move |_: &mut Child<Arc<()>, u32>| {
+            let _bomb = &bomb;
+            Arc::clone(&result)
+        }
+    };
+    let change = closure();
+    assert!(blown(|| drop(registry.update("id", change))));
+    let change = closure();
+    assert!(blown(|| drop(registry.try_update("id", move |child| Ok::<_, ()>(change(child))))));
+    let lease = registry.register("lease", Child::new(Arc::clone(&spec)).on("here", 1));
+    let lease = lease.expect("free");
+    let change = closure();
+    assert!(blown(|| drop(lease.update(change))));
+    drop(lease);
+    drop(registry);
+    assert_eq!(Arc::strong_count(&spec), 1);
+}
+
+#[test]
+fn metadata_that_is_replaced_goes_before_the_child() {
+    let spec = Arc::new(());
+    let child = || Child::<_, u32>::new(Arc::clone(&spec)).on("here", 1).metadata(Bomb);
+    assert!(blown(|| drop(child().metadata(1))));
+    assert_eq!(Arc::strong_count(&spec), 1);
+}
+
+/// A pid of which so many clones can be made before one panics.
+struct Pid(u32, Arc<AtomicUsize>);
+
+impl Clone for Pid {
+    fn clone(&self) -> Self {
+        assert_ne!(self.1.fetch_sub(1, SeqCst), 0, "told to");
+        Self(self.0, Arc::clone(&self.1))
+    }
+}
+
+impl PartialEq for Pid {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+#[test]
+fn a_merge_is_told_of_if_it_is_written_whichever_clone_panics() {
+    for clones in 0.. {
+        let left = Arc::new(AtomicUsize::new(usize::MAX));
+        let pid = |number| Pid(number, Arc::clone(&left));
+        let registry: Registry<(), Pid> = Registry::new("a");
+        registry.insert("id", Child::new(()).on("a", pid(1)).on("b", pid(2)).on("c", pid(3)));
+        let told = Arc::new(AtomicUsize::new(0));
+        let hooks: Hooks<Pid> = Hooks::new();
+        let count = Arc::clone(&told);
+        let handler = Handler::new("count", move |event: &Event<'_, Pid>| {
+            assert!(event.bindings().iter().all(|(node, pid)| *node == "b" && pid.0 == 4));
+            count.fetch_add(event.bindings().len(), SeqCst);
+        });
+        assert!(hooks.register(HookKey::ChildRegistered, handler).is_ok());
+        let given = Child::new(()).on("a", pid(1)).on("b", pid(4));
+        left.store(clones, SeqCst);
+        let panicked = blown(|| registry.bulk_insert_with([("id", given)], &hooks));
+        left.store(usize::MAX, SeqCst);
+        let written = registry.pin().lookup("id").expect("live").pid_on("b").expect("bound").0 == 4;
+        assert_eq!(told.load(SeqCst), usize::from(written), "after {clones} clones");
+        if !panicked {
+            assert!(written && clones >= 2, "{clones} clones");
+            break;
+        }
+    }
+}
+
+/// A specification whose destructor may panic, with a payload whose destructor panics in its turn.
+struct Spec(#[allow(dead_code, reason = "counts")] Arc<()>, bool);
+
+impl Drop for Spec {
+    fn drop(&mut self) {
+        if self.1 {
+            panic_any(Bomb);
+        }
+    }
+}
+
+#[test]
+fn a_registry_takes_all_along_though_payloads_of_panics_panic() {
+    for retired in [false, true] {
+        let count = Arc::new(());
+        let registry: Registry<Spec, u32> = Registry::new("here");
+        for id in 0..10 {
+            let spec = Spec(Arc::clone(&count), id % 4 == 1);
+            registry.insert(id.to_string(), Child::new(spec).on("here", 1));
+        }
+        if retired {
+            // Under a pin nothing of it goes before the registry does.
+            let pinned = registry.pin();
+            (0..10).for_each(|id| assert!(pinned.delete(&id.to_string()).is_some()));
+            mem::forget(pinned);
+        }
+        assert!(blown(|| drop(registry)));
+        assert_eq!(Arc::strong_count(&count), 1, "retired: {retired}");
+        if retired {
+            // The pin that was forgotten is this thread's for ever; it holds nothing up but memory.
+            break;
+        }
+    }
+}
+
+thread_local! {
+    static KEPT: RefCell<Option<Box<dyn Any>>> = const { RefCell::new(None) };
+}
+
+/// Runs a thread that uses scc by itself, and in whose locals `kept` outlives what scc keeps there.
+fn ends_after_scc(kept: impl Any + Send) {
+    let run = || {
+        KEPT.with_borrow_mut(|_| ());
+        drop(scc::Guard::new());
+        KEPT.set(Some(Box::new(kept)));
+    };
+    thread::spawn(run).join().expect("ends in peace");
+}
+
+#[test]
+fn a_thread_that_uses_scc_by_itself_may_end_with_a_registry_or_a_lease() {
+    let registry: Arc<Registry<(), u32>> = Arc::new(Registry::new("here"));
+    let child = || Child::new(()).on("here", 1).ttl(Duration::from_secs(60));
+    let lease = registry.register("lease", child()).expect("free");
+    ends_after_scc(lease);
+    assert!(!registry.contains("lease"));
+    registry.insert("lease", child());
+    ends_after_scc(registry);
+    ends_after_scc(Registry::<(), u32>::new("here"));
+}
