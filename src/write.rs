@@ -299,6 +299,9 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
     pub(crate) fn conclude(&self, tell: impl FnOnce()) {
         let mut first_panic = None;
         keep_first(&mut first_panic, tell);
+        if first_panic.is_none() {
+            return self.settle();
+        }
         keep_first(&mut first_panic, || self.settle());
         resume(first_panic);
     }

@@ -298,13 +298,14 @@ impl<E: Element> Block<E> {
         };
         firsts.iter().for_each(|first| put(Dim::FIRST, E::first_name(first)));
         seconds.iter().for_each(|second| put(Dim::SECOND, E::second_name(second)));
+        // SAFETY: so many have been written (I13, I14).
+        let places = unsafe { slice::from_raw_parts(places, found) };
         // It would be given back twice.
-        assert!(self.places_differ(), "an element that has a name twice");
+        assert!(found < 2 || Self::differ(places), "an element that has a name twice");
     }
 
     /// Whether each of the places is there once.
-    fn places_differ(&self) -> bool {
-        let places = self.places();
+    fn differ(places: &[Place]) -> bool {
         if places.len() <= 32 {
             return places.iter().enumerate().all(|(nth, place)| !places[..nth].contains(place));
         }
