@@ -33,7 +33,7 @@ usage: cargo xtask verify quick|long [FILTER...]
 
 verify runs the checks of a tier, or those of them whose names contain a filter,
 and prints a table. With a filter `-NAME` the check of that name is left out.
-On two processors quick takes some ten minutes, and long some two hours.
+On two processors quick takes some ten minutes, and long some three hours.
 
 mutants has every tool look for every seeded bug, or for those whose names
 contain a filter, and prints which tool finds which. It fails if none does.
