@@ -256,39 +256,6 @@ fn collected_results_have_every_id_once() {
     });
 }
 
-/// Two ids at the two ends of one chain change places all the time: a walk meets the one that went ahead of it
-/// twice, as a pinned iterator shows, and `for_each` looks back.
-#[test]
-fn for_each_shows_no_id_twice_though_it_moves_ahead() {
-    let ends = [1000, 1001];
-    let registry: Numbers =
-        Registry::<u64, u64, u64, u64>::builder("here").hasher(Hashing::Constant).build();
-    registry.insert(ends[0], child(0));
-    FIXED.for_each(|id| drop(registry.insert(id, fixed(id))));
-    // A walk takes its time in between.
-    (2000..2600).for_each(|id| drop(registry.insert(id, child(id))));
-    registry.insert(ends[1], child(0));
-    let repeats = AtomicUsize::new(0);
-    let work = |_| {
-        let enough = || repeats.load(Ordering::Relaxed) >= 5;
-        until_seen(scaled(200), enough, |round| {
-            ends.iter().for_each(|id| drop(registry.delete(id)));
-            // Into the first places that are free.
-            let again = if round % 2 == 0 { [ends[1], ends[0]] } else { ends };
-            again.iter().for_each(|id| drop(registry.insert(*id, child(round))));
-        });
-    };
-    watched(1, work, 1, |_| {
-        let met: Vec<u64> = registry.pin().iter().map(|entry| *entry.id()).collect();
-        let distinct: HashSet<_> = met.iter().collect();
-        repeats.fetch_add(met.len() - distinct.len(), Ordering::Relaxed);
-        fixed_once("iter", met);
-        let shown = shown_to_for_each(&registry);
-        all_once("for_each", shown.iter().copied());
-        fixed_once("for_each", shown);
-    });
-}
-
 /// A node and a tag that always change together, in one write.
 #[test]
 fn an_entry_is_never_between_two_versions() {
