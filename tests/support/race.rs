@@ -4,6 +4,7 @@ use std::panic::resume_unwind;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// Runs `body` on so many threads at once. A panic of any is a panic of all. When it returns the
 /// threads are gone, with all that was theirs: the end of a scope alone does not wait for that.
@@ -57,13 +58,14 @@ pub(crate) fn watched(
     });
 }
 
-/// How many times as many rounds as asked for [`until_seen`] goes on for.
-const PATIENCE: u64 = 100;
+/// How long [`until_seen`] goes on at least, on however slow a machine, before it gives up.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Works so many rounds, and on until the others have `seen` enough meanwhile, for whoever works may
 /// be done before anybody else has begun.
 #[track_caller]
 pub(crate) fn until_seen(rounds: u64, seen: impl Fn() -> bool, mut round: impl FnMut(u64)) {
+    let end = Instant::now() + PATIENCE;
     for number in 0..rounds {
         round(number);
     }
@@ -71,7 +73,7 @@ pub(crate) fn until_seen(rounds: u64, seen: impl Fn() -> bool, mut round: impl F
         if seen() {
             return;
         }
-        assert!(number < rounds * PATIENCE, "nobody has seen enough in {number} rounds");
+        assert!(Instant::now() < end, "nobody has seen enough in {number} rounds");
         thread::yield_now();
         round(number);
     }
