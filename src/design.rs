@@ -88,9 +88,9 @@
 //! frozen word that is so if the chain is not MIGRATED at a later look. And if it is not MIGRATED after the
 //! slots have been read, then a key that was committed all that time was met in them. An entry whose word says
 //! that it is special, or that it is frozen, is judged by a function of its own, from the slot where it was
-//! seen; in any other case the lookup starts over in full. Of an entry that its word says is not special, nothing but the id is read. What counts there is how
-//! few steps wait for a line of memory: each takes a place in the processor's window until the line is there,
-//! and so keeps the next lookup out.
+//! seen; in any other case the lookup starts over in full. Of an entry that its word says is not special, nothing
+//! but the id is read. What counts there is how few steps wait for a line of memory: each takes a place in the
+//! processor's window until the line is there, and so keeps the next lookup out.
 //!
 //! **The filter** is read first. Bits are set before an entry is published in the chain, and stay; and
 //! before a chain is MIGRATED all of its bits are set (I17). So if one of a key's bits is missing, the chain
@@ -287,6 +287,7 @@
 //! | O15 | shelf | put / take | Release / Acquire | its contents |
 //! | O16 | note of a resize (feature `tracing`) | note / take | Release / Acquire | the note, and those before it |
 //! | O17 | filter | announce, add (both by an exchange that keeps bits), saturate (a store of all bits: there is none to lose) / first load of a reader | Relaxed / Acquire | before the publication (O1) or MIGRATED (O6), which release: a load that comes after what those made known sees the bits, by the order of one word |
+//! | O18 | pin | `refresh`, after the epoch was stored (crossbeam's `repin` has no fence) / the seal of a batch, before it loads the epoch | SeqCst fences | a read after the first sees what was unlinked before the second, or the batch is of that epoch or a later one (I8) |
 //!
 //! # 7. Linearization points
 //!

@@ -10,7 +10,7 @@ use smol_str::SmolStr;
 
 use crate::error::DuplicateHandlers;
 use crate::name::{ChildId, Node};
-use crate::panics::discard;
+use crate::panics::keep;
 use crate::trace::handler_panicked;
 
 /// What a handler is registered for.
@@ -489,10 +489,7 @@ impl<P, K> Hooks<P, K> {
             let call = AssertUnwindSafe(|| (handler.callback)(event));
             if let Err(panic) = panic::catch_unwind(call) {
                 handler_panicked(&handler.id, event.kind, &*panic);
-                match first {
-                    None => first = Some(panic),
-                    Some(_) => discard(panic),
-                }
+                keep(&mut first, panic);
             }
         }
         // May drop handlers that were cancelled meanwhile: before the unwinding, not during it.

@@ -11,19 +11,24 @@ pub(crate) fn discard(panic: Box<dyn Any + Send>) {
     }
 }
 
-/// Runs `f`, and remembers its panic unless an earlier one is remembered.
-pub(crate) fn keep_first(first: &mut Option<Box<dyn Any + Send>>, f: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
-        match first {
-            None => *first = Some(panic),
-            Some(_) => discard(panic),
-        }
+/// Remembers a panic unless an earlier one is remembered.
+pub(crate) fn keep(first: &mut Option<Box<dyn Any + Send>>, panic: Box<dyn Any + Send>) {
+    match first {
+        None => *first = Some(panic),
+        Some(_) => discard(panic),
     }
 }
 
-/// Goes on with the panic that is remembered, if any, unless the thread is unwinding already: that would end the
-/// process.
-pub(crate) fn resume(first: Option<Box<dyn Any + Send>>) {
+/// Runs `f`, and remembers its panic unless an earlier one is remembered.
+pub(crate) fn keep_first(first: &mut Option<Box<dyn Any + Send>>, f: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
+        keep(first, panic);
+    }
+}
+
+/// Ends a destructor with the panic that is remembered, if any; unless the thread is unwinding already, for then
+/// that would end the process.
+pub(crate) fn resume_from_drop(first: Option<Box<dyn Any + Send>>) {
     if let Some(panic) = first {
         if std::thread::panicking() {
             discard(panic);

@@ -17,6 +17,8 @@ pub(crate) enum Event {
     GroupMigrated,
     /// A bucket was read by an insert that looks for its key and a place.
     BucketScanned,
+    /// A claim of an earlier plan was compared with a name.
+    ClaimLookedAt,
     /// The clock of a registry was read.
     ClockRead,
     /// An entry was met by a walk over the whole table.
@@ -26,7 +28,7 @@ pub(crate) enum Event {
 }
 
 thread_local! {
-    static COUNTS: [Cell<usize>; 9] = const { [const { Cell::new(0) }; 9] };
+    static COUNTS: [Cell<usize>; 10] = const { [const { Cell::new(0) }; 10] };
 }
 
 /// Counts one `event`.

@@ -29,8 +29,8 @@ use crate::sync::{AtomicU64, Ordering};
 /// - Every operation on a single id is linearizable: it takes effect at one instant between call and
 ///   return, in the tag index and the node index as well.
 /// - Reads never write what others read, but for the count of an entry that they return as owned; they never
-///   help or wait. Writes are lock-free, but for the deadline index: setting or clearing
-///   a deadline may wait for a short structural change of it.
+///   help or wait. Writes are lock-free, but for the deadline index: setting or clearing a deadline may wait
+///   for a short structural change of it.
 /// - An entry that satisfies a query of many entries during the whole call is returned exactly once.
 /// - A deadline that has passed makes an entry absent, whether it has been [swept](Self::purge_expired)
 ///   or not.

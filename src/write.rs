@@ -13,6 +13,7 @@
 
 use std::hash::{BuildHasher, Hash};
 use std::mem;
+use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::entry::{Body, Entry, OwnedEntry};
 use crate::expiry::{Deadlines, Due};
 use crate::hooks::{Event, HookKey, Hooks};
 use crate::name::Node;
-use crate::panics::{keep_first, resume};
+use crate::panics::discard;
 use crate::raw::{Draft, Held};
 use crate::state::Registry;
 use crate::sync::Guard;
@@ -91,9 +92,11 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
         let mut absent = first.is_some_and(|draft| operation.prepare(draft));
         loop {
             // An insert looks for the key itself.
-            let seen_absent = mem::take(&mut absent);
-            let is_it = |entry: &_| accept(entry, draft.as_ref());
-            let held = (!seen_absent).then(|| operation.locate(is_it)).flatten();
+            let held = if mem::take(&mut absent) {
+                None
+            } else {
+                operation.locate(|entry| accept(entry, draft.as_ref()))
+            };
             let base = held.as_ref().map(Held::entry);
             let current = base.filter(|entry| !entry.is_expired(&self.clock));
             // What has expired stays so; only what had not needs another look at the clock.
@@ -297,13 +300,14 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
 
     /// Ends a write, unpinned: tells the news, then frees what is due. The latter even if a handler panics.
     pub(crate) fn conclude(&self, tell: impl FnOnce()) {
-        let mut first_panic = None;
-        keep_first(&mut first_panic, tell);
-        if first_panic.is_none() {
-            return self.settle();
+        if let Err(panic) = panic::catch_unwind(AssertUnwindSafe(tell)) {
+            // The handler's panic is the one to be told of.
+            if let Err(later) = panic::catch_unwind(AssertUnwindSafe(|| self.settle())) {
+                discard(later);
+            }
+            panic::resume_unwind(panic);
         }
-        keep_first(&mut first_panic, || self.settle());
-        resume(first_panic);
+        self.settle();
     }
 }
 

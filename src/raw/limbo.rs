@@ -25,7 +25,7 @@ use super::counted::give_up;
 use super::pad::CachePadded;
 use super::room::Room;
 use super::shelf::{Rooms, Shelf};
-use crate::panics::resume;
+use crate::panics::resume_from_drop;
 use crate::striped;
 use crate::sync::{
     self, AtomicTagged, AtomicUsize, Guard, MODEL, Mutant, Ordering, Step, Turn, failpoint, mutant,
@@ -382,7 +382,7 @@ impl Drop for Limbo {
             // SAFETY: `one_more` made it from a box (I15); `&mut self` lends it to nobody (I13).
             further = unsafe { Box::from_raw(further) }.next;
         }
-        resume(first_panic);
+        resume_from_drop(first_panic);
     }
 }
 

@@ -150,9 +150,12 @@ impl Toys {
         let mut draft = self.draft(key, number, names);
         let mut absent = operation.prepare(&mut draft);
         loop {
-            let seen_absent = mem::take(&mut absent);
-            let is_it = |toy: &Toy| *toy.0.key() == key;
-            match (!seen_absent).then(|| operation.locate(is_it)).flatten() {
+            let held = if mem::take(&mut absent) {
+                None
+            } else {
+                operation.locate(|toy| *toy.0.key() == key)
+            };
+            match held {
                 Some(base) => match operation.replace(&base, draft, || true) {
                     Ok(_) => return Some(*base.entry().0.head()),
                     Err(again) => draft = again,

@@ -173,10 +173,12 @@ impl<'g, E: Element> Operation<'g, E> {
     }
 
     /// A slot of this operation's own for a name: among so many claims of before, or claimed now. (No name comes
-    /// twice in one plan, so it is not among those of this one, and a long list takes linear time.)
+    /// twice in one plan, so it is not among those of this one: they are not looked through, however many there are.)
     #[inline(never)]
     fn own(&mut self, dim: Dim, name: &SmolStr, earlier: usize) -> Place {
         let before = self.claims[..earlier].iter().find(|place| {
+            #[cfg(test)]
+            crate::probe::count(crate::probe::Event::ClaimLookedAt);
             // SAFETY: the claim keeps the chunk (I12).
             let set = unsafe { place.chunk() }.set();
             set.set().dim() == dim && set.name() == name

@@ -17,7 +17,7 @@ use super::resizes::Resizes;
 use super::table::{Bucket, Table};
 use super::walk::Walk;
 use super::word::{Fingerprint, Link, Slot, Word};
-use crate::panics::{keep_first, resume};
+use crate::panics::{keep_first, resume_from_drop};
 use crate::striped::Striped;
 use crate::sync::{AtomicTagged, Guard, MODEL, Mutant, Ordering, Step, failpoint, mutant};
 
@@ -453,6 +453,6 @@ impl<E: Element> Drop for Index<E> {
             // SAFETY: this index is ours alone, and each table of the line comes once (I13).
             unsafe { this.free() };
         }
-        resume(first_panic);
+        resume_from_drop(first_panic);
     }
 }

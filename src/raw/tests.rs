@@ -107,9 +107,12 @@ impl Toys {
             let mut draft = self.store.draft(hash, key, value);
             let mut absent = operation.prepare(&mut draft);
             loop {
-                let seen_absent = mem::take(&mut absent);
-                let is_it = |toy: &Toy| *toy.0.key() == key;
-                match (!seen_absent).then(|| operation.locate(is_it)).flatten() {
+                let held = if mem::take(&mut absent) {
+                    None
+                } else {
+                    operation.locate(|toy| *toy.0.key() == key)
+                };
+                match held {
                     Some(base) => match operation.replace(&base, draft, || true) {
                         Ok(_) => break Some(base.entry().0.head().number),
                         Err(again) => draft = again,

@@ -10,8 +10,8 @@
 //! A flag is raised at the earliest moment the epoch could raise it: when the last of the pins that
 //! were held at [`Guard::raise_when_unpinned`] is given up. What the real epoch orders is ordered
 //! here, by the same means and no others:
-//! - `pin` changes the thread's own word, then fences, and so does `repin`: whoever pins after a retirement's fence sees
-//!   the unlinking before it;
+//! - `pin` changes the thread's own word, then fences, and so does `repin`: whoever pins after a
+//!   retirement's fence sees the unlinking before it;
 //! - a retirement fences, then looks at every thread's word;
 //! - giving up a pin releases the thread's own word, and every thread that a flag waited for
 //!   comes before its raise.

@@ -92,7 +92,7 @@ impl Guard {
     pub(crate) fn repin(&mut self) {
         self.0.repin();
         // SeqCst: crossbeam's `repin` has no fence, unlike its `pin`. Partner: the fence of who seals a batch,
-        // after the unlinking. Whoever reads next either sees the unlinking, or the batch is of this epoch or a
+        // after the unlinking (O18). Whoever reads next either sees the unlinking, or the batch is of this epoch or a
         // later one, and waits for this pin (I8). Without it, where loads are reordered, a read might be done
         // before the epoch is loaded, find what is being unlinked, and keep it beyond its epoch.
         fence(Ordering::SeqCst);

@@ -354,3 +354,13 @@ fn contained_children_are_looked_up_one_by_one() {
     };
     assert_eq!(walked(&contained), 0);
 }
+
+#[test]
+fn names_of_one_child_are_not_compared_with_each_other() {
+    let registry: Registry<&str, u32> = Registry::new("here");
+    let many = (0..1000).fold(child(1), |child, tag| child.tag(format!("tag-{tag}")));
+    probe::take(Event::ClaimLookedAt);
+    registry.insert("many", many);
+    assert_eq!(probe::take(Event::ClaimLookedAt), 0);
+    assert_eq!(registry.tags().len(), 1002);
+}
