@@ -15,7 +15,6 @@
 use std::fmt;
 use std::mem;
 use std::panic;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use scc::{Guard, TreeIndex};
@@ -84,27 +83,22 @@ fn usable() -> bool {
 /// A thread that is ending, in the destructors of its locals, may not be able to use them any more. What it
 /// would have withdrawn goes when it is due; what it would have filed is not purged, though absent as soon as
 /// it has expired, like everything.
-///
-/// The tree is made for the first item: a registry without deadlines has nothing to do with scc.
-pub(crate) struct Deadlines(OnceLock<TreeIndex<Due, u64>>);
+pub(crate) struct Deadlines(Option<TreeIndex<Due, u64>>);
 
 impl Deadlines {
     pub(crate) fn new() -> Self {
-        Self(OnceLock::new())
+        Self(Some(TreeIndex::new()))
     }
 
-    /// The tree, if there is one and this thread can use it.
+    /// The tree, if this thread can use it.
     fn tree(&self) -> Option<&TreeIndex<Due, u64>> {
-        self.0.get().filter(|_| usable())
+        self.0.as_ref().filter(|_| usable())
     }
 
     /// Files an item, a nanosecond or so later where the place is taken: the one who took the place may be
     /// just about to give it up. Returns where it lies.
     pub(crate) fn file(&self, mut due: Due, hash: u64) -> Due {
-        if !usable() {
-            return due;
-        }
-        let tree = self.0.get_or_init(TreeIndex::new);
+        let Some(tree) = self.tree() else { return due };
         while tree.insert_sync(due, hash).is_err() {
             let later = due.deadline.saturating_add(Duration::from_nanos(1));
             if later == due.deadline {
@@ -142,11 +136,9 @@ impl Deadlines {
 
 impl Drop for Deadlines {
     fn drop(&mut self) {
-        if let Some(tree) = self.0.take()
-            && !usable()
-        {
+        if !usable() {
             // Its own destructor would need the state of the thread as well. This leaks the items.
-            mem::forget(tree);
+            mem::forget(self.0.take());
         }
     }
 }
