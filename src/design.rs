@@ -1,7 +1,7 @@
 //! How it works: words and states, invariants, orderings, linearization points.
 //!
 //! This page is for those who read the source before they trust it. The source cites it: `I1` to
-//! `I18` are the invariants, `O1` to `O17` the orderings, `L1` to `L9` the linearization points.
+//! `I18` are the invariants, `O1` to `O18` the orderings, `L1` to `L9` the linearization points.
 //!
 //! # 1. Shape
 //!
@@ -254,7 +254,7 @@
 //! | I5 | Nothing reachable from a chain is retired through the successor before the chain is MIGRATED. | writers work in the successor only after they have seen to that of their own chain; an element of the other source of a halving has another fingerprint, which holds the bit of the split (where words have none, the hash is compared) | `ReaderIgnoresMigrated`: `window_lookup`; `SkipHelping`: `late_helper`; without fingerprints: `a_lying_eq_gets_nothing_of_the_other_half` |
 //! | I6 | An entry is published once, but for one that a migration dropped while it was pending. | a killed entry's payload moves to a new allocation | `RepublishKilled`: `slots_stale_helper`; `MovePending`: `start_insert_insert` |
 //! | I7 | `was_committed` is set only on an entry that was seen committed, and before any attempt to unlink it. | `replace` and `unlink` are the only ones that unlink | `NeverCommitted`: `insert_insert_then_remove`, `walk_moves` |
-//! | I8 | What was ever published is freed only after every pin from before its unlinking is gone. | limbo | `RetireBeforeUnlink`: `lookup_remove_free` |
+//! | I8 | What was ever published is freed only after every pin from before its unlinking is gone. | limbo | `RetireBeforeUnlink`: `lookup_remove_free`; `NoRepinFence`: `repin` |
 //! | I9 | Every change of a published slot or overflow word is a read-modify-write, so release sequences hold. | `word` offers nothing else | `RelaxedPublish`: `insert_insert`, for the orders; a plain store does not compile |
 //! | I10 | The value of an entry that was never committed is touched by its inserter only. | readers ignore PENDING; rivals compare hashes and keys, which stay | `TakePending`: `lookup_insert_insert` |
 //! | I11 | The count of an entry is not zero while a pin from before its unlinking or an owner is left. | the index's own count is given up by limbo only | `CountAfterZero`: `own_own` |

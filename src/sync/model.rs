@@ -32,7 +32,7 @@ use loom as checker;
 #[cfg(all(process_registry_shuttle, not(process_registry_loom)))]
 use shuttle as checker;
 
-use super::{Flag, Ordering};
+use super::{Flag, Mutant, Ordering, mutant};
 
 pub(crate) use checker::sync::atomic::fence;
 
@@ -325,7 +325,7 @@ pub(crate) fn pin() -> Guard {
     if nested {
         MODEL.books().pins[thread] += 1;
     } else {
-        enter(thread);
+        enter(thread, true);
     }
     Guard { thread, _not_send: PhantomData }
 }
@@ -333,11 +333,13 @@ pub(crate) fn pin() -> Guard {
 /// What pins need is there.
 pub(crate) fn get_ready() {}
 
-/// The outermost pin.
-fn enter(thread: usize) {
+/// The outermost pin. Only a seeded bug does without the fence.
+fn enter(thread: usize, fenced: bool) {
     // Relaxed, then a fence: as the real pin stores its epoch.
     MODEL.words[thread].fetch_add(1, Ordering::Relaxed);
-    fence(Ordering::SeqCst);
+    if fenced {
+        fence(Ordering::SeqCst);
+    }
     MODEL.books().pins[thread] = 1;
 }
 
@@ -380,7 +382,7 @@ impl Guard {
     pub(crate) fn repin(&mut self) {
         if MODEL.books().pins[self.thread] == 1 {
             leave(self.thread);
-            enter(self.thread);
+            enter(self.thread, !mutant(Mutant::NoRepinFence));
         }
     }
 
@@ -389,7 +391,7 @@ impl Guard {
         struct Again(Option<usize>);
         impl Drop for Again {
             fn drop(&mut self) {
-                self.0.into_iter().for_each(enter);
+                self.0.into_iter().for_each(|thread| enter(thread, true));
             }
         }
         let outermost = MODEL.books().pins[self.thread] == 1;

@@ -74,6 +74,8 @@ pub(crate) enum Mutant {
     OpenFilter,
     /// A glance follows a frozen word without a look whether its chain is MIGRATED.
     NoSecondLook,
+    /// A pin lets go of the past, and reads on, without a fence between.
+    NoRepinFence,
 }
 
 #[cfg(process_registry_mutants)]
@@ -113,6 +115,7 @@ impl Mutant {
         Mutant::EmptyFilter,
         Mutant::OpenFilter,
         Mutant::NoSecondLook,
+        Mutant::NoRepinFence,
     ];
 }
 

@@ -52,8 +52,9 @@ const COUNTERPARTS: [(&str, &str); 19] = [
 /// for.
 const ORDERINGS: [&str; 2] = ["RelaxedPublish", "RelaxedShelf"];
 
-/// Fences that stand for something else in the models, and are nowhere else.
-const MODELS_ALONE: [&str; 2] = ["NoPassFence", "NoHelperFence"];
+/// Fences of the models: two stand for orderings of one operation each, and one for a fence that no tool for
+/// ordinary programs sees.
+const MODELS_ALONE: [&str; 3] = ["NoPassFence", "NoHelperFence", "NoRepinFence"];
 
 /// What a tool had to say about a bug.
 #[derive(Clone, Debug, PartialEq, Eq)]

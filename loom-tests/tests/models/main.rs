@@ -217,6 +217,7 @@ const CATCHES: &[Catch] = &[
     catch("OpenFilter", "window_insert", Rmw, 2, "a miss of a key that is there by then"),
     catch("NoSecondLook", "window_lookup", Written, 2, "freed memory is read"),
     catch("NoSecondLook", "halve_window_lookup", Rmw, 2, "freed memory is read"),
+    catch("NoRepinFence", "repin", Written, 3, "freed memory is read"),
 ];
 
 fn main() {
