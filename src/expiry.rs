@@ -38,11 +38,6 @@ impl Due {
         Self { deadline, incarnation }
     }
 
-    /// Whether this is a moment that comes.
-    pub(crate) fn is_ever(self) -> bool {
-        self.deadline != Moment::NEVER
-    }
-
     /// The incarnation of the entry the item was filed for.
     pub(crate) const fn incarnation(self) -> u64 {
         self.incarnation

@@ -22,7 +22,7 @@ use equivalent::Equivalent;
 use crate::child::Child;
 use crate::clock::Moment;
 use crate::entry::{Body, Entry, OwnedEntry};
-use crate::expiry::{Deadlines, Due};
+use crate::expiry::Due;
 use crate::hooks::{Event, HookKey, Hooks};
 use crate::name::Node;
 use crate::panics::discard;
@@ -129,14 +129,10 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
                     let published = match &held {
                         Some(held) => operation.replace(held, new, still),
                         None => {
-                            let mut unwinding = Unwinding {
-                                deadlines: &self.deadlines,
-                                due: Due::new(new.rest().deadline, new.rest().incarnation),
-                                hash,
-                                armed: true,
-                            };
+                            let incarnation = new.rest().incarnation;
+                            let unwinding = Unwinding { registry: self, hash, incarnation, guard };
                             let inserted = operation.insert(new);
-                            unwinding.armed = false;
+                            mem::forget(unwinding);
                             inserted
                         }
                     };
@@ -380,21 +376,19 @@ where
     }
 }
 
-/// Files the deadline of an insert that unwinds out of the user's `Eq`: others may have committed its entry,
-/// and an item without an entry does no harm.
-struct Unwinding<'a> {
-    deadlines: &'a Deadlines,
-    due: Due,
+/// Takes out what an insert has put in that unwinds out of the user's `Eq`: others may have committed it, and
+/// nobody would be told of it, nor hold its registration.
+struct Unwinding<'a, S, P, M, K, H> {
+    registry: &'a Registry<S, P, M, K, H>,
     hash: u64,
-    /// Until the insert has returned.
-    armed: bool,
+    incarnation: u64,
+    guard: &'a Guard,
 }
 
-impl Drop for Unwinding<'_> {
+impl<S, P, M, K, H> Drop for Unwinding<'_, S, P, M, K, H> {
+    #[cold]
     fn drop(&mut self) {
-        if self.armed && self.due.is_ever() {
-            self.deadlines.file(self.due, self.hash);
-        }
+        self.registry.take_incarnation(self.hash, self.incarnation, self.guard);
     }
 }
 

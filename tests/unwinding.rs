@@ -3,9 +3,10 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 use std::{mem, thread};
 
@@ -199,4 +200,82 @@ fn a_handler_that_panics_is_heard_of_in_a_destructor_during_unwinding() {
         panic!("unwinds");
     }));
     assert!(heard && registry.contains("id"));
+}
+
+/// An id that collides with all others, and springs its trap at one of its comparisons.
+#[derive(Clone)]
+struct Trapped(u8, Arc<dyn Fn() + Send + Sync>);
+
+impl Hash for Trapped {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl PartialEq for Trapped {
+    fn eq(&self, other: &Self) -> bool {
+        (self.1)();
+        (other.1)();
+        self.0 == other.0
+    }
+}
+
+impl Eq for Trapped {}
+
+/// Inserts id 1 next to id 0. At the comparison of that number another thread does its own insert of id 1, which
+/// commits what it finds in the middle of one; then the comparison panics. Returns whether there was one, and
+/// whether the other thread has found the id taken.
+fn insert_trapped(
+    at: usize,
+    child: Child<Arc<()>, u32>,
+    insert: impl FnOnce(&Arc<Registry<Arc<()>, u32, (), Trapped>>, Trapped, Child<Arc<()>, u32>),
+) -> (bool, bool) {
+    let registry = Arc::new(Registry::new("here"));
+    let harmless: Arc<dyn Fn() + Send + Sync> = Arc::new(|| ());
+    let other = Child::new(Arc::new(())).on("here", 0);
+    registry.insert(Trapped(0, Arc::clone(&harmless)), other.clone());
+    let taken = Arc::new(AtomicBool::new(false));
+    let (left, inserting) = (AtomicUsize::new(at), thread::current().id());
+    let spring = {
+        let (registry, taken, harmless) =
+            (Arc::downgrade(&registry), Arc::clone(&taken), Arc::clone(&harmless));
+        move || {
+            // The other thread compares its own id with this one.
+            if thread::current().id() != inserting || left.fetch_sub(1, SeqCst) != 0 {
+                return;
+            }
+            let registry = registry.upgrade().expect("in the middle of a call");
+            let other = other.clone();
+            let (id, taken) = (Trapped(1, Arc::clone(&harmless)), Arc::clone(&taken));
+            let rival = thread::spawn(move || match registry.register(id, other) {
+                Ok(lease) => drop(lease),
+                Err(_) => taken.store(true, SeqCst),
+            });
+            rival.join().expect("it does not panic");
+            panic!("told to");
+        }
+    };
+    let spec = Arc::clone(child.spec());
+    let sprung = blown(|| insert(&registry, Trapped(1, Arc::new(spring)), child));
+    if sprung {
+        assert!(!registry.contains(&Trapped(1, harmless)), "at comparison {at}");
+        assert_eq!((registry.len(), registry.children_on("here").len()), (1, 1), "at {at}");
+        assert_eq!(registry.match_tag("tag").len(), 0, "at {at}");
+    }
+    drop(registry);
+    assert_eq!(Arc::strong_count(&spec), 1, "at {at}");
+    (sprung, taken.load(SeqCst))
+}
+
+#[test]
+fn what_others_have_committed_of_an_insert_that_unwinds_goes_again() {
+    let child = || Child::new(Arc::new(())).on("here", 1).tag("tag");
+    let leased = || child().ttl(Duration::from_secs(3600));
+    let mut committed = 0;
+    let mut sweep = |insert: &dyn Fn(usize) -> (bool, bool)| {
+        let ends = (0..).map(insert).take_while(|end| end.0);
+        committed += usize::from(ends.filter(|end| end.1).count() > 0);
+    };
+    sweep(&|at| insert_trapped(at, child(), |all, id, child| drop(all.register(id, child))));
+    sweep(&|at| insert_trapped(at, leased(), |all, id, child| drop(all.register(id, child))));
+    sweep(&|at| insert_trapped(at, child(), |all, id, child| drop(all.insert(id, child))));
+    assert_eq!(committed, 3, "each met a comparison with its entry published");
 }
