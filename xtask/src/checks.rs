@@ -176,7 +176,7 @@ fn model_checks(tier: Tier, places: &Places) -> Vec<Check> {
         models_and_bugs,
         // So many schedules of each model at random, and as many again by priorities.
         Check::new("shuttle, models of the core", EXECUTIONS, 10_000)
-            .step(shuttle(tier.pick("10000", "100000")).args("--test models")),
+            .step(shuttle(tier.pick("5000", "100000")).args("--test models")),
         Check::new("shuttle, the whole registry", EXECUTIONS, 10_000)
             .step(shuttle(tier.pick("1000", "10000")).args("--test registry")),
     ]
@@ -268,7 +268,6 @@ fn layouts(places: &Places) -> Check {
     for seed in 1..=20 {
         check = check.step(
             shuffled(cargo(places, minutes(30)), "checked", seed)
-                .env("CARGO_PROFILE_CHECKED_DEBUG", "false")
                 .args("test --profile checked --lib --test oracle --test stress --target-dir")
                 .arg(places.work.join("layouts")),
         );

@@ -252,8 +252,10 @@ fn runner(places: &Places, version: &str) -> Result<PathBuf, String> {
     let root = places.target.join("tools").join(format!("gungraun-runner-{version}"));
     let program = root.join("bin/gungraun-runner");
     if !program.exists() {
+        // Unoptimised: that is built in half the time, and it has next to nothing to do.
         let install = Step::new(&places.cargo, &places.root, minutes(15))
-            .args("install --locked gungraun-runner --version")
+            .env("CARGO_PROFILE_DEV_DEBUG", "false")
+            .args("install --debug --locked gungraun-runner --version")
             .arg(format!("={version}"))
             .arg("--root")
             .arg(&root)
