@@ -239,9 +239,9 @@
 //! of `compute`, and the clone of a pid that `get_pid` returns: to count the entry first would make
 //! a read write shared memory.
 //!
-//! A panic of `Hash`, `Eq`, a clone, a predicate or a closure changes nothing. An `Eq` may panic in an
-//! insert whose entry a rival has committed meanwhile: the insert then takes out, by its incarnation,
-//! what nobody was told of.
+//! A panic of `Hash`, `Eq`, a predicate or a closure changes nothing of the child it was asked about. An
+//! `Eq` may panic in an insert whose entry a rival has committed meanwhile: the insert then takes out, by
+//! its incarnation, what nobody was told of.
 //!
 //! # 5. Invariants
 //!

@@ -176,7 +176,7 @@ fn model_checks(tier: Tier, places: &Places) -> Vec<Check> {
         models_and_bugs,
         // So many schedules of each model at random, and as many again by priorities.
         Check::new("shuttle, models of the core", EXECUTIONS, 10_000)
-            .step(shuttle(tier.pick("5000", "100000")).args("--test models")),
+            .step(shuttle(tier.pick("10000", "100000")).args("--test models")),
         Check::new("shuttle, the whole registry", EXECUTIONS, 10_000)
             .step(shuttle(tier.pick("1000", "10000")).args("--test registry")),
     ]
@@ -235,6 +235,8 @@ fn address_sanitizer_on_tests(places: &Places) -> Check {
         cargo(places, minutes(90))
             .env("RUSTC_BOOTSTRAP", "1")
             .env("RUSTFLAGS", "-Zsanitizer=address")
+            // What is suppressed goes by the names of functions, of those too that have become part of others.
+            .env("CARGO_PROFILE_CHECKED_DEBUG", "line-tables-only")
             .env("LSAN_OPTIONS", format!("suppressions={}", suppressions.display()))
             .args("test --profile checked --lib --tests --no-fail-fast --target")
             .arg(&places.host)
