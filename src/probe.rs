@@ -17,8 +17,8 @@ pub(crate) enum Event {
     GroupMigrated,
     /// A bucket was read by an insert that looks for its key and a place.
     BucketScanned,
-    /// A claim of an earlier plan was compared with a name.
-    ClaimLookedAt,
+    /// A name or a place of one element was compared with one of another, or of an earlier plan.
+    NameLookedAt,
     /// The clock of a registry was read.
     ClockRead,
     /// An entry was met by a walk over the whole table.

@@ -20,7 +20,7 @@ use super::word::FINGERPRINT_BITS;
 use crate::sync::{AtomicU8, AtomicU32, Canary, Mutant, Ordering, mutant};
 
 /// One of the secondary indexes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Dim(u8);
 
 impl Dim {
@@ -305,10 +305,18 @@ impl<E: Element> Block<E> {
     }
 
     /// Whether each of the places is there once.
+    #[inline(always)]
     fn differ(places: &[Place]) -> bool {
-        if places.len() <= 32 {
-            return places.iter().enumerate().all(|(nth, place)| !places[..nth].contains(place));
+        if places.len() <= Place::FEW {
+            places.iter().enumerate().all(|(nth, place)| !places[..nth].contains(place))
+        } else {
+            Self::many_differ(places)
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn many_differ(places: &[Place]) -> bool {
         let mut sorted = places.to_vec();
         sorted.sort_unstable();
         sorted.windows(2).all(|pair| pair[0] != pair[1])
@@ -325,6 +333,14 @@ impl<E: Element> Block<E> {
         };
         // There are none if it does not count as live.
         self.places().get(nth?).copied()
+    }
+
+    /// Its names, each with its place. None if it does not count as live: then it has no places.
+    pub(super) fn named_places(&self) -> impl Iterator<Item = (Dim, &SmolStr, Place)> {
+        let Lists { firsts, seconds, .. } = self.lists();
+        let firsts = firsts.iter().map(|first| (Dim::FIRST, E::first_name(first)));
+        let seconds = seconds.iter().map(|second| (Dim::SECOND, E::second_name(second)));
+        firsts.chain(seconds).zip(self.places()).map(|((dim, name), place)| (dim, name, *place))
     }
 
     /// The hash it was published under.

@@ -179,6 +179,9 @@ impl Reclaim for Chunk {
 }
 
 impl Place {
+    /// Among so many, a write looks for one by going through them all.
+    pub(super) const FEW: usize = 32;
+
     /// Slot `bit` of a chunk.
     #[inline(always)]
     pub(super) fn new(chunk: NonNull<Chunk>, bit: u32) -> Self {

@@ -1,11 +1,11 @@
 //! The unsafe core: it knows keys, values and names, and nothing of registries.
 //!
 //! ```text
-//!   ┌────► query ─────────────────────┐
-//!   │        │                        ▼
-//! store ─► operation ─► directory ─► members ─► chunks ─► chunk
-//!   │        │            │
-//!   ├────────┴────────────┴─► primary (lanes, insert, resolve, migrate, walk, batch) ─► table ─► filter ─► word
+//!   ┌────► query ─────────────────────────────┐
+//!   │        │                                ▼
+//! store ─► operation (named) ─► directory ─► members ─► chunks ─► chunk
+//!   │        │                    │
+//!   ├────────┴────────────────────┴─► primary (lanes, insert, resolve, migrate, walk, batch) ─► table ─► filter ─► word
 //!   └─► limbo ─► shelf ─► (draft, counted) ─► room ─► block ─► parts
 //! ```
 //!
@@ -32,6 +32,7 @@ mod members;
 mod migrate;
 #[cfg(any(process_registry_loom, process_registry_shuttle))]
 pub mod model_api;
+mod named;
 mod operation;
 mod pad;
 mod pages;

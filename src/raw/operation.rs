@@ -12,6 +12,7 @@ use std::ptr::NonNull;
 use super::block::{Block, Dim, Element, element};
 use super::chunk::Place;
 use super::draft::Draft;
+use super::named::{Named, among, gone, looked_at};
 use super::prefetch::prefetch_rest;
 use super::primary::{Context, Held};
 use super::store::Store;
@@ -151,12 +152,29 @@ impl<'g, E: Element> Operation<'g, E> {
         self.planned = base.is_none().then(|| draft.block().origin());
         draft.set_planned(base.is_none());
         let base = base.filter(|_| !mutant(Mutant::ClaimAnew)).map(E::block);
-        let earlier = self.claims.len();
+        // What is taken over from the base is none of them.
+        self.unused = self.claims.len();
         if !base.is_some_and(|base| draft.block_mut().take_over_places(base)) {
-            draft.block_mut().find_places(|dim, name| {
+            self.find_places(base, draft);
+        }
+    }
+
+    /// The same where the names differ from those of the base.
+    #[inline(never)]
+    fn find_places(&mut self, base: Option<&Block<E>>, draft: &mut Draft<E>) {
+        // To look for each name among them would cost more than to claim them again.
+        if self.claims.len() > Place::FEW {
+            self.give_up_claims();
+        }
+        let earlier = self.claims.len();
+        match base {
+            Some(base) if base.places().len() > Place::FEW => {
+                self.find_among_many(base, draft, earlier);
+            }
+            _ => draft.block_mut().find_places(|dim, name| {
                 let handed = base.and_then(|base| base.place_of(dim, name));
                 handed.unwrap_or_else(|| self.own(dim, name, earlier))
-            });
+            }),
         }
         // The unused ones first. What was claimed just now is used.
         self.unused = 0;
@@ -172,13 +190,21 @@ impl<'g, E: Element> Operation<'g, E> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
+    fn find_among_many(&mut self, base: &Block<E>, draft: &mut Draft<E>, earlier: usize) {
+        let base = Named::new(base);
+        draft.block_mut().find_places(|dim, name| {
+            base.place_of(dim, name).unwrap_or_else(|| self.own(dim, name, earlier))
+        });
+    }
+
     /// A slot of this operation's own for a name: among so many claims of before, or claimed now. (No name comes
     /// twice in one plan, so it is not among those of this one: they are not looked through, however many there are.)
     #[inline(never)]
     fn own(&mut self, dim: Dim, name: &SmolStr, earlier: usize) -> Place {
         let before = self.claims[..earlier].iter().find(|place| {
-            #[cfg(test)]
-            crate::probe::count(crate::probe::Event::ClaimLookedAt);
+            looked_at();
             // SAFETY: the claim keeps the chunk (I12).
             let set = unsafe { place.chunk() }.set();
             set.set().dim() == dim && set.name() == name
@@ -237,6 +263,13 @@ impl<'g, E: Element> Operation<'g, E> {
             self.count_inserted();
             self.keep_used();
         }
+        self.give_up_claims();
+    }
+
+    /// Gives back all that it has claimed and not used.
+    #[cold]
+    #[inline(never)]
+    fn give_up_claims(&mut self) {
         while let Some(place) = self.claims.pop() {
             self.release_place(place);
         }
@@ -245,11 +278,21 @@ impl<'g, E: Element> Operation<'g, E> {
     fn release(&self, places: &[Place], kept: &[Place]) {
         // Most replacements keep them all.
         if places != kept {
-            let gone = places.iter().filter(|place| !kept.contains(place));
+            self.release_others(places, kept);
+        }
+    }
+
+    #[inline(never)]
+    fn release_others(&self, places: &[Place], kept: &[Place]) {
+        if kept.len() > Place::FEW {
+            gone(places, kept).into_iter().for_each(|place| self.release_place(place));
+        } else {
+            let gone = places.iter().filter(|place| !among(kept, place));
             gone.for_each(|place| self.release_place(*place));
         }
     }
 
+    #[inline(always)]
     fn release_place(&self, place: Place) {
         // SAFETY: a chunk is kept by the claim that is given up here (I12).
         let dim = unsafe { place.chunk() }.set().set().dim();

@@ -1,5 +1,9 @@
 //! What operations cost, by counters: index writes, words read, chunks moved.
 
+use std::cell::{Cell, RefCell};
+use std::hash::{Hash, Hasher};
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::probe::{self, Event};
@@ -358,9 +362,74 @@ fn contained_children_are_looked_up_one_by_one() {
 #[test]
 fn names_of_one_child_are_not_compared_with_each_other() {
     let registry: Registry<&str, u32> = Registry::new("here");
-    let many = (0..1000).fold(child(1), |child, tag| child.tag(format!("tag-{tag}")));
-    probe::take(Event::ClaimLookedAt);
-    registry.insert("many", many);
-    assert_eq!(probe::take(Event::ClaimLookedAt), 0);
-    assert_eq!(registry.tags().len(), 1002);
+    let many = |tags: Range<u32>| tags.fold(child(1), |child, tag| child.tag(format!("tag-{tag}")));
+    probe::take(Event::NameLookedAt);
+    registry.insert("many", many(0..1000));
+    assert_eq!((probe::take(Event::NameLookedAt), registry.tags().len()), (0, 1002));
+    // Nor with those of the child that it replaces.
+    let (claimed, released) = index_writes(|| drop(registry.insert("many", many(1..1001))));
+    assert_eq!((claimed, released, probe::take(Event::NameLookedAt)), (1, 1, 0));
+    let (claimed, released) = index_writes(|| drop(registry.insert("many", many(2000..3000))));
+    assert_eq!((claimed, released), (1000, 1000));
+    // Two tags and two nodes are left to be compared with each other; so are few names with many.
+    let (claimed, released) = index_writes(|| drop(registry.insert("many", child(1))));
+    assert_eq!((claimed, released), (0, 1000));
+    assert!(probe::take(Event::NameLookedAt) < 5000);
+    assert_eq!(registry.tags().len(), 2);
+}
+
+thread_local! {
+    /// What the comparison of that number does, counted down.
+    static SPRING: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+    static LEFT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// An id that collides with all others.
+#[derive(Clone)]
+struct Colliding(u8);
+
+impl Hash for Colliding {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl PartialEq for Colliding {
+    fn eq(&self, other: &Self) -> bool {
+        let left = LEFT.replace(LEFT.get().wrapping_sub(1));
+        let spring = SPRING.with_borrow_mut(|spring| spring.take_if(|_| left == 0));
+        if let Some(spring) = spring {
+            spring();
+        }
+        self.0 == other.0
+    }
+}
+
+impl Eq for Colliding {}
+
+#[test]
+fn many_claims_are_claimed_again_after_a_conflict() {
+    const TAGS: usize = 40;
+    let mut again = 0;
+    for at in 0.. {
+        let registry: Arc<Registry<&str, u32, (), Colliding>> = Arc::new(Registry::new("here"));
+        registry.insert(Colliding(0), Child::new("spec"));
+        let rival = Arc::clone(&registry);
+        let spring =
+            move || drop(rival.insert(Colliding(1), Child::new("spec").on("here", 2).tag("rival")));
+        LEFT.set(at);
+        SPRING.set(Some(Box::new(spring)));
+        let many = (0..TAGS)
+            .fold(Child::new("spec").on("here", 1), |child, tag| child.tag(format!("tag-{tag}")));
+        let (claimed, _) = index_writes(|| drop(registry.insert(Colliding(1), many)));
+        if SPRING.take().is_some() {
+            break;
+        }
+        again += usize::from(claimed > 2 * TAGS);
+        // The rival may have come after it, once it was published.
+        let (tags, entry) = (registry.tags(), registry.get_owned(&Colliding(1)).unwrap());
+        assert!([TAGS, 1].contains(&tags.len()) && tags.len() == entry.tags().len(), "at {at}");
+        assert!(entry.tags().iter().all(|tag| registry.tag_len(tag) == 1), "at {at}");
+        registry.delete(&Colliding(1));
+        assert!(registry.tags().is_empty() && registry.nodes().is_empty(), "at {at}");
+    }
+    assert!(again > 0, "somewhere the rival came between the claims and the publication");
 }
