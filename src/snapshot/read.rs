@@ -6,7 +6,7 @@ use std::fmt;
 use std::hash::Hash;
 use std::marker::PhantomData;
 
-use serde::de::{DeserializeSeed, Error, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use smallvec::{Array, SmallVec};
 use smol_str::SmolStr;
@@ -113,6 +113,14 @@ impl Visitor<'_> for Format {
         Err(E::custom(format_args!(
             "a snapshot of format {format}; this version of process-registry reads format {FORMAT}"
         )))
+    }
+
+    /// Of formats that hand all integers over as signed ones, as TOML does.
+    fn visit_i64<E: Error>(self, format: i64) -> Result<(), E> {
+        match u64::try_from(format) {
+            Ok(format) => self.visit_u64(format),
+            Err(_) => Err(E::invalid_value(Unexpected::Signed(format), &self)),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ const WRONG: [(&str, &str, &str); 15] = [
     (
         "\"format\": 1",
         "\"format\": -1",
-        "invalid type: integer `-1`, expected the number of the format, 1",
+        "invalid value: integer `-1`, expected the number of the format, 1",
     ),
     (
         "\"local_node\": \"here\"",

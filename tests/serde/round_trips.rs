@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use process_registry::{Child, Registry, Snapshot};
+use process_registry::{Child, Clock, ManualClock, Registry, Snapshot};
 
 use crate::making::{contents, registry};
 use crate::support::{counts_match_a_walk, from_env};
@@ -52,6 +52,30 @@ fn a_restored_registry_is_the_same() {
             assert_eq!(contents(&restored, &later), expected, "seed {seed}: later");
             assert_eq!(read(&text(&restored)), read(&text(&original)), "seed {seed}: later");
         }
+    }
+}
+
+/// There are formats that know signed integers only.
+#[test]
+fn a_registry_goes_through_signed_integers() {
+    type Saved = Snapshot<String, u32, u8>;
+    let clock = ManualClock::new();
+    let [original, restored]: [Registry<String, u32, u8>; 2] =
+        [(); 2].map(|()| Registry::builder("here").clock(Clock::Manual(clock.clone())).build());
+    let child = Child::new("s".into()).on("a", 1).on("b", u32::MAX).tag("x").metadata(7);
+    original.insert("permanent", child.clone());
+    original.insert("pending", Child::new("s".into()).metadata(8));
+    original.insert("lease", child.ttl(60 * SECOND));
+
+    let saved = toml::to_string(&original).unwrap();
+    let snapshot: Saved = toml::from_str(&saved).unwrap();
+    assert_eq!(restored.restore(snapshot.clone()), 3);
+    assert_eq!(toml::from_str::<Saved>(&toml::to_string(&restored).unwrap()).unwrap(), snapshot);
+
+    for number in ["-1", "0", "2"] {
+        let wrong = saved.replace("format = 1", &format!("format = {number}"));
+        let refused = toml::from_str::<Saved>(&wrong).unwrap_err();
+        assert!(refused.message().contains("format"), "{refused}");
     }
 }
 
