@@ -145,7 +145,9 @@
 //!
 //! When more than a fifth as many overflow buckets as buckets are in use, whoever linked the last
 //! one compares the length with the size: three entries a bucket → twice the size; hardly any →
-//! half; else the same size again, without the overflow. Only the root gets a successor.
+//! half; else the same size again, without the overflow. Only the root gets a successor. One writer
+//! sees to it, and nobody waits for it: with a fifth more in use it is the turn of another, for the
+//! first may have been stopped, and so on. Whichever is the first to link its table has grown it.
 //!
 //! What has to move together is a *group*: one source chain, or the two that halving merges. To
 //! migrate a group, by any number of helpers at once:

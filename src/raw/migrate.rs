@@ -274,12 +274,10 @@ impl<E: Element> Index<E> {
         }
     }
 
-    /// Starts a successor if the table is the root and crowded: overflow buckets in use for more
-    /// than a fifth of the buckets. Later saves memory (of each entry at the worst size, while the new table
-    /// stands beside the old one, 46 bytes with a sixth, 43 with a fifth), and has more lookups go beyond the
-    /// first bucket: at that size one in thirteen of those that hit, instead of one in sixteen.
+    /// Starts a successor if the table is the root and crowded, and it is this writer's turn.
     pub(super) fn grow_if_crowded(&self, table: Table<'_, E>) {
-        if table.overflowed() <= table.buckets() / 5 || table.next().is_some() {
+        // A turn that was taken too early is lost.
+        if table.next().is_some() || !self.is_root(table) || !table.take_turn_to_grow() {
             return;
         }
         let buckets = table.buckets();
