@@ -388,7 +388,7 @@ impl<'g, E> Table<'g, E> {
     }
 
     /// Overflow buckets taken by inserts, not by the fill: the measure of crowding.
-    pub(super) fn overflowed(self) -> usize {
+    fn overflowed(self) -> usize {
         let header = self.header();
         // Relaxed, both: a hint for the trigger of growth, which acts on no other memory.
         let all = header.overflowed.load(Ordering::Relaxed);
