@@ -162,6 +162,10 @@ impl<S, P, M, K, H> Builder<S, P, M, K, H> {
 
     /// Makes the registry.
     ///
+    /// # Panics
+    ///
+    /// If a table for the [capacity](Self::capacity) would be larger than the address space.
+    ///
     /// # Examples
     ///
     /// ```

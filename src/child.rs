@@ -181,7 +181,9 @@ impl<S, P, M> Child<S, P, M> {
 
     /// Makes it a lease: the entry expires `ttl` after it was written.
     ///
-    /// A `ttl` that overflows the clock means the last moment the clock knows.
+    /// A `ttl` that overflows the clock means the last moment the clock knows. Where
+    /// [`bulk_insert`](crate::Registry::bulk_insert) merges the child into a live entry, that one's deadline
+    /// stays.
     ///
     /// # Examples
     ///
@@ -198,7 +200,8 @@ impl<S, P, M> Child<S, P, M> {
         self
     }
 
-    /// Makes it permanent, even where the operation would keep the deadline of an existing entry.
+    /// Makes it permanent, even where an update would keep the deadline of an existing entry. (Where
+    /// [`bulk_insert`](crate::Registry::bulk_insert) merges it into a live entry, that one's deadline stays.)
     ///
     /// # Examples
     ///
@@ -320,6 +323,27 @@ impl<S, P, M> Child<S, P, M> {
     #[must_use]
     pub const fn get_metadata(&self) -> &M {
         &self.metadata
+    }
+
+    /// How long after the write the entry is to expire; `None` if it has been given no time to live.
+    /// ([`ttl`](Self::ttl) sets it.)
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use process_registry::Child;
+    ///
+    /// let lease: Child<_, u32> = Child::new("spec").ttl(Duration::from_secs(30));
+    /// assert_eq!(lease.get_ttl(), Some(Duration::from_secs(30)));
+    /// assert_eq!(lease.permanent().get_ttl(), None);
+    /// ```
+    #[must_use]
+    pub const fn get_ttl(&self) -> Option<Duration> {
+        match self.lifetime {
+            Lifetime::For(ttl) => Some(ttl),
+            Lifetime::Keep | Lifetime::Permanent => None,
+        }
     }
 }
 
@@ -527,7 +551,8 @@ impl<S, P, M> Child<S, P, M> {
         self.lifetime = Lifetime::Permanent;
     }
 
-    /// Takes the child apart: specification, bindings, tags, metadata.
+    /// Takes the child apart: specification, bindings, tags, metadata. Its time to live, which
+    /// [`get_ttl`](Self::get_ttl) tells, goes.
     ///
     /// # Examples
     ///

@@ -184,22 +184,6 @@ impl<S, P, M, K> Entry<S, P, M, K> {
         *self.0.rest()
     }
 
-    /// A copy to edit.
-    pub(crate) fn to_child(&self) -> Child<S, P, M>
-    where
-        S: Clone,
-        P: Clone,
-        M: Clone,
-    {
-        Child {
-            spec: self.spec().clone(),
-            bindings: copy(self.bindings()),
-            tags: copy_tags(self.tags()),
-            metadata: self.metadata().clone(),
-            lifetime: Lifetime::Keep,
-        }
-    }
-
     /// What follows this version and differs in its bindings only.
     pub(crate) fn rebound(&self, bindings: Bindings<P>) -> Body<S, P, M>
     where
@@ -443,6 +427,39 @@ impl<S, P, M, K> Entry<S, P, M, K> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.0.is_live()
+    }
+
+    /// A copy to edit, or to write to another registry.
+    ///
+    /// It says nothing of a deadline: written in the place of this entry it keeps what deadline is there, as a
+    /// new entry it is permanent. Give it a [ttl](Child::ttl) if that is to be different.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use process_registry::{Child, Registry};
+    /// # let registry: Registry<&str, u32> = Registry::new("node-a");
+    /// registry.insert("worker", Child::new("spec").on("node-a", 1).tag("db"));
+    ///
+    /// let mirror: Registry<&str, u32> = Registry::new("node-b");
+    /// for entry in &registry.pin() {
+    ///     mirror.insert(entry.id(), entry.to_child());
+    /// }
+    /// assert!(mirror.lookup("worker").unwrap().has_tag("db"));
+    /// ```
+    pub fn to_child(&self) -> Child<S, P, M>
+    where
+        S: Clone,
+        P: Clone,
+        M: Clone,
+    {
+        Child {
+            spec: self.spec().clone(),
+            bindings: copy(self.bindings()),
+            tags: copy_tags(self.tags()),
+            metadata: self.metadata().clone(),
+            lifetime: Lifetime::Keep,
+        }
     }
 
     /// A reference that may be kept for ever, sent anywhere, and outlives the registry. Copies nothing.

@@ -328,6 +328,31 @@ impl<S, P, M, K: fmt::Debug> fmt::Display for Taken<S, P, M, K> {
 
 impl<S, P, M, K: fmt::Debug> Error for Taken<S, P, M, K> {}
 
+/// The same, to be kept longer than the pin: shares the entry.
+///
+/// # Examples
+///
+/// ```
+/// use process_registry::{Child, Registry, Taken};
+///
+/// type Names = Registry<&'static str, u32>;
+///
+/// fn introduce(registry: &Names) -> Result<(), Taken<&'static str, u32>> {
+///     registry.pin().try_insert("x", Child::new("spec").on("a", 1))?;
+///     Ok(())
+/// }
+///
+/// let registry = Names::new("a");
+/// introduce(&registry).unwrap();
+/// assert_eq!(introduce(&registry).unwrap_err().holder().pid(), Some(&1));
+/// ```
+impl<S, P, M, K> From<Occupied<'_, S, P, M, K>> for Taken<S, P, M, K> {
+    fn from(error: Occupied<'_, S, P, M, K>) -> Self {
+        let Occupied { id, child, current } = error;
+        Self { id, child, holder: current.share() }
+    }
+}
+
 /// Handlers could not be registered, for some of their ids are taken; see
 /// [`Hooks::register_all`](crate::Hooks::register_all).
 ///

@@ -242,6 +242,14 @@ where
     }
 }
 
+impl<'q, I, Q, S, P, M, K, H> ExactSizeIterator for GetMany<'_, I, S, P, M, K, H>
+where
+    I: ExactSizeIterator<Item = &'q Q>,
+    Q: Hash + Equivalent<K> + ?Sized + 'q,
+    H: BuildHasher,
+{
+}
+
 impl<'q, I, Q, S, P, M, K, H> FusedIterator for GetMany<'_, I, S, P, M, K, H>
 where
     I: Iterator<Item = &'q Q>,

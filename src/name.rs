@@ -1,9 +1,12 @@
 //! The strings of a registry: ids of children, names of nodes, tags.
 
 use std::borrow::{Borrow, Cow};
+use std::convert::Infallible;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
+use std::str::FromStr;
+use std::sync::Arc;
 
 use equivalent::Equivalent;
 use smol_str::SmolStr;
@@ -125,6 +128,27 @@ macro_rules! string_type {
                     Cow::Borrowed(name) => Self::from(name),
                     Cow::Owned(name) => Self::from(name),
                 }
+            }
+        }
+
+        impl From<Box<str>> for $name {
+            fn from(name: Box<str>) -> Self {
+                Self(SmolStr::from(name))
+            }
+        }
+
+        /// Shares a long name instead of copying it.
+        impl From<Arc<str>> for $name {
+            fn from(name: Arc<str>) -> Self {
+                Self(SmolStr::from(name))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Infallible;
+
+            fn from_str(name: &str) -> Result<Self, Infallible> {
+                Ok(Self::from(name))
             }
         }
 
@@ -287,8 +311,8 @@ impl Equivalent<ChildId> for String {
 /// | from | to |
 /// |---|---|
 /// | `K` | `K` |
-/// | `&str`, `String`, `&String`, `Cow<str>`, `&ChildId` | [`ChildId`] |
-/// | `&str` | `String` |
+/// | `&str`, `String`, `&String`, `Cow<str>`, `Box<str>`, `Arc<str>`, `&ChildId` | [`ChildId`] |
+/// | `&str`, `&String`, `Cow<str>` | `String` |
 ///
 /// # Examples
 ///
@@ -341,8 +365,8 @@ macro_rules! into_id {
     )+};
 }
 
-into_id!(ChildId: &str, String, &String, Cow<'_, str>, &ChildId);
-into_id!(String: &str);
+into_id!(ChildId: &str, String, &String, Cow<'_, str>, Box<str>, Arc<str>, &ChildId);
+into_id!(String: &str, &String, Cow<'_, str>);
 
 #[cfg(test)]
 mod tests {
@@ -375,6 +399,9 @@ mod tests {
             assert_eq!(name, Node::from(&text));
             assert_eq!(name, Node::from(Cow::Borrowed(text.as_str())));
             assert_eq!(name, Node::from(Cow::<str>::Owned(text.clone())));
+            assert_eq!(name, Node::from(text.clone().into_boxed_str()));
+            assert_eq!(name, Node::from(Arc::<str>::from(text.as_str())));
+            assert_eq!(Ok(&name), text.parse().as_ref());
             assert_eq!(name, Node::from(&name));
             assert_eq!(name.as_str(), text);
             assert_eq!(name.len(), length);
@@ -438,10 +465,14 @@ mod tests {
         assert_eq!(id::<ChildId>(String::from("x")), expected);
         assert_eq!(id::<ChildId>(&String::from("x")), expected);
         assert_eq!(id::<ChildId>(Cow::Borrowed("x")), expected);
+        assert_eq!(id::<ChildId>(Box::<str>::from("x")), expected);
+        assert_eq!(id::<ChildId>(Arc::<str>::from("x")), expected);
         assert_eq!(id::<ChildId>(&expected), expected);
         assert_eq!(id::<ChildId>(expected.clone()), expected);
         assert_eq!(id::<String>("x"), "x");
         assert_eq!(id::<String>(String::from("x")), "x");
+        assert_eq!(id::<String>(&String::from("x")), "x");
+        assert_eq!(id::<String>(Cow::Borrowed("x")), "x");
         assert_eq!(id::<&str>("x"), "x");
         assert_eq!(id::<u64>(7), 7);
         assert_eq!(id::<(u64, &str)>((1, "a")), (1, "a"));

@@ -254,6 +254,16 @@ impl<'r, S, P, M, K, H> Pinned<'r, S, P, M, K, H> {
     }
 }
 
+/// [`iter`](Pinned::iter).
+impl<'a, S, P, M, K: Eq, H> IntoIterator for &'a Pinned<'_, S, P, M, K, H> {
+    type Item = &'a Entry<S, P, M, K>;
+    type IntoIter = Iter<'a, S, P, M, K>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
 impl<S, P, M, K, H> fmt::Debug for Pinned<'_, S, P, M, K, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pinned").field("registry", self.after.registry).finish_non_exhaustive()

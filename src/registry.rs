@@ -163,7 +163,8 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
 
     /// The tags that some entry carries, in no order. Counts what has expired and was not swept.
     ///
-    /// Takes time in proportion to the number of tags. Not a view of one instant.
+    /// Takes time in proportion to the most tags there have been since the last
+    /// [`shrink_to_fit`](Self::shrink_to_fit). Not a view of one instant.
     ///
     /// # Examples
     ///
@@ -182,7 +183,8 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
 
     /// The nodes that some entry is bound to, in no order. Counts what has expired and was not swept.
     ///
-    /// Takes time in proportion to the number of nodes. Not a view of one instant.
+    /// Takes time in proportion to the most nodes there have been since the last
+    /// [`shrink_to_fit`](Self::shrink_to_fit). Not a view of one instant.
     ///
     /// # Examples
     ///

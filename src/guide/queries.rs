@@ -50,6 +50,10 @@
 //! | all | | `dump_all` | the size of the table |
 //! | several ids | `get_many`, `get_many_iter` | `contains_children` | the number of ids |
 //!
+//! A tag or a node that had many more entries once keeps the array of them until it has none: a query
+//! passes by one word of it for each 61 of the most it had. Tables of many more entries once are given
+//! back by [`shrink_to_fit`](crate::Registry::shrink_to_fit).
+//!
 //! An entry is returned whole: one that is found by a node has its other bindings too. There is no
 //! order. Tags can be crossed with anything by a filter; begin with the smallest group.
 //!

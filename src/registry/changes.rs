@@ -169,7 +169,7 @@ where
     ///
     /// # Errors
     ///
-    /// [`NoChild`] if the id is absent, expired or empty.
+    /// [`NoChild`] if the id is absent, expired or empty. The pid is dropped then.
     ///
     /// # Examples
     ///

@@ -190,6 +190,7 @@ impl<S, P, M, K, H: BuildHasher> Registry<S, P, M, K, H> {
     /// registry.insert("b", Child::new("spec").on("node-a", 2));
     /// assert_eq!(registry.contains_children(["b", "x", "a", "b"]), ["b", "a"]);
     /// ```
+    #[must_use]
     pub fn contains_children<'a, Q>(&self, ids: impl IntoIterator<Item = &'a Q>) -> Vec<&'a Q>
     where
         Q: Hash + Equivalent<K> + ?Sized + 'a,
