@@ -50,10 +50,7 @@ impl<S, P, M, K> Deref for OwnedEntry<S, P, M, K> {
 
 impl<S, P, M, K> fmt::Debug for OwnedEntry<S, P, M, K>
 where
-    S: fmt::Debug,
-    P: fmt::Debug,
-    M: fmt::Debug,
-    K: fmt::Debug,
+    Entry<S, P, M, K>: fmt::Debug,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&**self, f)
@@ -118,10 +115,7 @@ impl<S, P, M, K> Deref for EntryRef<'_, S, P, M, K> {
 
 impl<S, P, M, K> fmt::Debug for EntryRef<'_, S, P, M, K>
 where
-    S: fmt::Debug,
-    P: fmt::Debug,
-    M: fmt::Debug,
-    K: fmt::Debug,
+    Entry<S, P, M, K>: fmt::Debug,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&**self, f)

@@ -19,6 +19,13 @@ use super::parts::{Counts, Offsets, Shape};
 use super::word::FINGERPRINT_BITS;
 use crate::sync::{AtomicU8, AtomicU32, Canary, Mutant, Ordering, mutant};
 
+/// For tests of what a write costs.
+#[inline(always)]
+pub(super) fn looked_at() {
+    #[cfg(test)]
+    crate::probe::count(crate::probe::Event::NameLookedAt);
+}
+
 /// One of the secondary indexes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Dim(u8);
@@ -322,16 +329,23 @@ impl<E: Element> Block<E> {
         sorted.windows(2).all(|pair| pair[0] != pair[1])
     }
 
-    /// Where the slot of a name is, if the element has that name.
+    /// Where the slot of a name is, if the element has that name and counts as live.
     pub(super) fn place_of(&self, dim: Dim, name: &SmolStr) -> Option<Place> {
+        // Else it has names all the same, however many.
+        if !self.is_live() {
+            return None;
+        }
+        let is_it = |known: &SmolStr| {
+            looked_at();
+            known == name
+        };
         let lists = self.lists();
         let nth = if dim == Dim::FIRST {
-            lists.firsts.iter().position(|first| E::first_name(first) == name)
+            lists.firsts.iter().position(|first| is_it(E::first_name(first)))
         } else {
-            let nth = lists.seconds.iter().position(|second| E::second_name(second) == name);
+            let nth = lists.seconds.iter().position(|second| is_it(E::second_name(second)));
             nth.map(|nth| lists.firsts.len() + nth)
         };
-        // There are none if it does not count as live.
         self.places().get(nth?).copied()
     }
 

@@ -293,12 +293,9 @@ impl<E: Element> Index<E> {
         self.start(table, log2);
     }
 
-    /// Gives the root a successor of that size, if it has none. A successor that is still being
-    /// filled never gets one.
+    /// Gives a table that has been the root a successor of that size, unless it has one by then. A successor
+    /// that is still being filled never gets one.
     fn start(&self, table: Table<'_, E>, log2: u32) {
-        if !self.is_root(table) || table.next().is_some() {
-            return;
-        }
         let next = Table::allocate(log2, self.pages);
         failpoint(Step::SuccessorAllocated);
         if table.set_next(next) {

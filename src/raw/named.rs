@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use ahash::RandomState;
 use smol_str::SmolStr;
 
-use super::block::{Block, Dim, Element};
+use super::block::{Block, Dim, Element, looked_at};
 use super::chunk::Place;
 
 /// Many names of an element that is to be replaced.
@@ -33,18 +33,11 @@ pub(super) fn gone(places: &[Place], kept: &[Place]) -> Vec<Place> {
     places.iter().filter(|place| kept.binary_search(place).is_err()).copied().collect()
 }
 
-/// Whether a place is among few.
+/// Whether a place is among others, for few of one or the other.
 #[inline(always)]
-pub(super) fn among(few: &[Place], place: &Place) -> bool {
-    few.iter().any(|other| {
+pub(super) fn among(others: &[Place], place: &Place) -> bool {
+    others.iter().any(|other| {
         looked_at();
         other == place
     })
-}
-
-/// For tests of what a write costs.
-#[inline(always)]
-pub(super) fn looked_at() {
-    #[cfg(test)]
-    crate::probe::count(crate::probe::Event::NameLookedAt);
 }

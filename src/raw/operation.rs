@@ -9,10 +9,10 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::ptr::NonNull;
 
-use super::block::{Block, Dim, Element, element};
+use super::block::{Block, Dim, Element, element, looked_at};
 use super::chunk::Place;
 use super::draft::Draft;
-use super::named::{Named, among, gone, looked_at};
+use super::named::{Named, among, gone};
 use super::prefetch::prefetch_rest;
 use super::primary::{Context, Held};
 use super::store::Store;
@@ -181,8 +181,8 @@ impl<'g, E: Element> Operation<'g, E> {
         if earlier != 0 {
             let claims = &mut self.claims[..];
             let used = draft.block().places();
-            for i in 0..claims.len() {
-                if !used.contains(&claims[i]) {
+            for i in 0..earlier {
+                if !among(used, &claims[i]) {
                     claims.swap(i, self.unused);
                     self.unused += 1;
                 }
@@ -292,7 +292,6 @@ impl<'g, E: Element> Operation<'g, E> {
         }
     }
 
-    #[inline(always)]
     fn release_place(&self, place: Place) {
         // SAFETY: a chunk is kept by the claim that is given up here (I12).
         let dim = unsafe { place.chunk() }.set().set().dim();

@@ -376,6 +376,34 @@ fn names_of_one_child_are_not_compared_with_each_other() {
     assert_eq!((claimed, released), (0, 1000));
     assert!(probe::take(Event::NameLookedAt) < 5000);
     assert_eq!(registry.tags().len(), 2);
+    // Nor with those of an entry that is pending: it has them, and no places.
+    let pending = (0..1000).fold(Child::new("spec"), |child, tag| child.tag(format!("tag-{tag}")));
+    registry.insert("many", pending);
+    probe::take(Event::NameLookedAt);
+    let (claimed, _) = index_writes(|| drop(registry.insert("many", many(2000..3000))));
+    assert_eq!((claimed, probe::take(Event::NameLookedAt)), (1004, 0));
+}
+
+#[test]
+fn many_names_after_a_conflict_are_not_compared_with_each_other() {
+    let registry: Registry<&str, u32> = Registry::new("here");
+    registry.insert("many", child(1));
+    let mut runs = 0;
+    registry.compute("many", |current| {
+        let mut child = current.expect("it is there").to_child();
+        runs += 1;
+        if runs == 1 {
+            child.add_tag("claimed for nothing");
+            registry.rebind("many", "here", 2).unwrap();
+        } else {
+            child = (0..1000).fold(child, |child, tag| child.tag(format!("tag-{tag}")));
+        }
+        probe::take(Event::NameLookedAt);
+        Decision::Put(child)
+    });
+    // Each with the few that the child had before, and with the one claim of the first run.
+    assert_eq!((runs, registry.tags().len()), (2, 1002));
+    assert!(probe::take(Event::NameLookedAt) < 10_000);
 }
 
 thread_local! {
