@@ -216,7 +216,7 @@
 //!   chunks at most on average, in a set of any size, and chunks beyond, from times when there were
 //!   more members, run empty. Nothing but speed hangs on where it begins. (The lowest index that may
 //!   have room, kept as a hint, makes an insert after a random removal look at a sixth of all chunks
-//!   on average: `tests/cost` of the registry counts them.)
+//!   on average: `registry/tests/cost` counts them.)
 //!
 //! # 4. Reclamation
 //!
