@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use process_registry::{Child, Clock, ManualClock, Registry, Snapshot};
+use process_registry::{Child, Registry, Snapshot};
+use serde::de::value::MapDeserializer;
+use serde::de::{IntoDeserializer, Visitor};
+use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
+use serde_json::Value;
 
 use crate::making::{contents, registry};
 use crate::support::{counts_match_a_walk, from_env};
@@ -55,27 +59,58 @@ fn a_restored_registry_is_the_same() {
     }
 }
 
-/// There are formats that know signed integers only.
+/// A field of a snapshot, as a format hands it over that knows signed integers only, such as TOML.
+struct Signed(Value);
+
+impl<'de> Deserializer<'de> for Signed {
+    type Error = serde_json::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        match self.0.as_i64() {
+            Some(number) => visitor.visit_i64(number),
+            None => self.0.deserialize_any(visitor),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl IntoDeserializer<'_, serde_json::Error> for Signed {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+fn signed(saved: Value) -> Result<Saved, serde_json::Error> {
+    let Value::Object(fields) = saved else { panic!("a snapshot has fields: {saved}") };
+    let fields = fields.into_iter().map(|(name, value)| (name, Signed(value)));
+    Saved::deserialize(MapDeserializer::new(fields))
+}
+
 #[test]
 fn a_registry_goes_through_signed_integers() {
-    type Saved = Snapshot<String, u32, u8>;
-    let clock = ManualClock::new();
-    let [original, restored]: [Registry<String, u32, u8>; 2] =
-        [(); 2].map(|()| Registry::builder("here").clock(Clock::Manual(clock.clone())).build());
-    let child = Child::new("s".into()).on("a", 1).on("b", u32::MAX).tag("x").metadata(7);
+    let (original, _) = world(SECOND);
+    let child = Child::new("s".into()).on("a", 1).on("b", u32::MAX).tag("x").metadata(Some(7));
     original.insert("permanent", child.clone());
-    original.insert("pending", Child::new("s".into()).metadata(8));
+    original.insert("pending", Child::new("s".into()).metadata(None));
     original.insert("lease", child.ttl(60 * SECOND));
 
-    let saved = toml::to_string(&original).unwrap();
-    let snapshot: Saved = toml::from_str(&saved).unwrap();
+    let saved = serde_json::to_value(&original).unwrap();
+    let snapshot = signed(saved.clone()).unwrap();
+    let (restored, _) = world(SECOND);
     assert_eq!(restored.restore(snapshot.clone()), 3);
-    assert_eq!(toml::from_str::<Saved>(&toml::to_string(&restored).unwrap()).unwrap(), snapshot);
+    assert_eq!(signed(serde_json::to_value(&restored).unwrap()).unwrap(), snapshot);
 
-    for number in ["-1", "0", "2"] {
-        let wrong = saved.replace("format = 1", &format!("format = {number}"));
-        let refused = toml::from_str::<Saved>(&wrong).unwrap_err();
-        assert!(refused.message().contains("format"), "{refused}");
+    for number in [-1, 0, 2] {
+        let mut wrong = saved.clone();
+        wrong["format"] = number.into();
+        let refused = signed(wrong).unwrap_err().to_string();
+        assert!(refused.contains("format"), "{refused}");
     }
 }
 
