@@ -322,5 +322,17 @@
 //! would answer "absent" because of a passed deadline removes the entry by compare-and-swap, which
 //! fails if somebody has renewed it in time.
 //!
-//! The deadline index (scc's `TreeIndex`, on no hot path: only entries with a deadline touch it) may
-//! name deadlines that have been moved later since; the sweep files those again when they come up.
+//! The deadline index (scc's `TreeIndex`, on no hot path: only entries with a deadline touch it) holds
+//! items, each a deadline that an incarnation had once. For every entry with a deadline there is an item no
+//! later than it, or somebody is about to file one:
+//!
+//! - a write that sets a deadline where there was none, or an earlier one, files it afterwards; a renewal to a
+//!   later one leaves the index alone;
+//! - a write that ends an incarnation, takes its deadline away or makes it earlier takes the item of the old
+//!   deadline off afterwards, and a sweep takes off what is due;
+//! - whoever has taken an item off looks at the entry **again** and files what deadline it has by then.
+//!
+//! Consider an incarnation that nobody is at work on. After the last time that an item of it was taken off,
+//! some version of it was seen and filed; every later version has a deadline no earlier than the one before,
+//! or was filed as well. `tests/deadline_protocol.rs` is a model of this; it tries every order of the steps
+//! of up to three writers and sweeps, and catches rules that look too early or not at all.

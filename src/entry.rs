@@ -9,6 +9,7 @@ use smol_str::SmolStr;
 
 use crate::child::{Bindings, Child, Lifetime, Pids, Tags, copy, copy_tags};
 use crate::clock::{Clock, Moment};
+use crate::expiry::Due;
 use crate::name::{ChildId, Node, Tag};
 use crate::raw::{Block, Dim, Element, Parts};
 
@@ -202,6 +203,12 @@ impl<S, P, M, K> Entry<S, P, M, K> {
     /// The moment the entry expires, `NEVER` if it does not.
     pub(crate) fn due(&self) -> Moment {
         self.life().deadline
+    }
+
+    /// Where the item of its deadline lies, if it has one.
+    pub(crate) fn place(&self) -> Due {
+        let life = self.life();
+        Due::new(life.deadline, life.incarnation)
     }
 
     /// Whether the deadline has passed. Once it has it stays so: neither clock nor entry goes back.

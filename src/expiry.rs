@@ -1,21 +1,29 @@
 //! The deadline index: which entry is due when.
 //!
-//! It gives candidates only; whether an entry has expired its own deadline says. What holds is this: **for
-//! every entry with a deadline there is an item no later than that deadline, or the one who has to file it
-//! has not done so yet.**
+//! It gives candidates only; whether an entry has expired its own deadline says. An item lies at a deadline
+//! that its incarnation had once. What holds is this: **for every entry with a deadline there is an item no
+//! later than that deadline, or somebody is about to file one.**
 //!
 //! - Whoever publishes an entry that has a deadline where there was none, or an earlier one, files an item
-//!   afterwards. A renewal to a later deadline leaves the index alone.
-//! - Whoever takes an item off that is due answers for it: an entry that has been renewed is filed anew
-//!   *before* the item goes.
-//! - An item is taken off for good when its incarnation has ended, or when it is due and its entry turns out
-//!   to be permanent; who gives that entry a deadline later files it himself. That filing never meets the
-//!   item that is being taken off, because a taken place is passed over.
+//!   at it afterwards, unless one lies there. A renewal to a later deadline leaves the index alone.
+//! - Whoever publishes an entry without the deadline that was there, or with an earlier one, takes off the
+//!   item of that deadline afterwards, if there is one.
+//! - A sweep takes off what is due.
+//! - Whoever has taken an item off **looks at the entry again**, and files an item at the deadline it has
+//!   now, unless its incarnation has ended: somebody else may have counted on the item that is gone.
+//!
+//! Why that is enough: take an incarnation that nobody is at work on, and the last item of it that was ever
+//! taken off. Who took it off has seen a version afterwards and filed it. Each later version has a deadline
+//! no earlier than the one before it, or was filed by its writer; and all that was filed since is still
+//! there. `tests/deadline_protocol.rs` tries every order of the steps.
+//!
+//! An incarnation that was renewed and then ended leaves the item that it began with, until that is due and
+//! a sweep comes by; one whose deadline was moved to and fro leaves one for each deadline that was shortened
+//! to.
 
 use std::fmt;
 use std::mem;
 use std::panic;
-use std::time::Duration;
 
 use scc::{Guard, TreeIndex};
 use smallvec::SmallVec;
@@ -25,6 +33,9 @@ use crate::panics::discard;
 
 /// How many items are read at a time: nothing else is done while the tree's guard is held.
 const BATCH: usize = 64;
+
+/// What is removed the tree drops where it likes, and takes a lock to drop what has a destructor.
+const _: () = assert!(!mem::needs_drop::<(Due, u64)>());
 
 /// Where an item lies: in order of time; the incarnation tells apart what is due at the same moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +48,10 @@ impl Due {
     pub(crate) const fn new(deadline: Moment, incarnation: u64) -> Self {
         Self { deadline, incarnation }
     }
+
+    /// After all others.
+    #[cfg(test)]
+    pub(crate) const LAST: Self = Self::new(Moment::NEVER, u64::MAX);
 
     /// The incarnation of the entry the item was filed for.
     pub(crate) const fn incarnation(self) -> u64 {
@@ -90,30 +105,27 @@ impl Deadlines {
         self.0.as_ref().filter(|_| usable())
     }
 
-    /// Files an item, a nanosecond or so later where the place is taken: the one who took the place may be
-    /// just about to give it up. Returns where it lies.
-    pub(crate) fn file(&self, mut due: Due, hash: u64) -> Due {
-        let Some(tree) = self.tree() else { return due };
-        while tree.insert_sync(due, hash).is_err() {
-            let later = due.deadline.saturating_add(Duration::from_nanos(1));
-            if later == due.deadline {
-                // The end of time, where nothing ever falls due.
-                break;
-            }
-            due.deadline = later;
+    /// Files an item, unless it is there.
+    pub(crate) fn file(&self, due: Due, hash: u64) {
+        if let Some(tree) = self.tree() {
+            // An error: there it is. Who takes it off looks at the entry afterwards.
+            let _ = tree.insert_sync(due, hash);
         }
-        due
     }
 
-    /// Takes an item off; false if it was not there.
+    /// Takes an item off; false if it was not there. Whoever has done so looks at its entry again, if that
+    /// may be there still.
     pub(crate) fn withdraw(&self, due: Due) -> bool {
         self.tree().is_some_and(|tree| tree.remove_sync(&due))
     }
 
-    /// The next items that are due at `now`, in order, beginning after `last`.
-    pub(crate) fn due(&self, last: Option<Due>, now: Moment) -> SmallVec<[(Due, u64); BATCH]> {
+    /// The next items up to `end`, in order, beginning after `last`.
+    pub(crate) fn due(&self, last: Option<Due>, end: Due) -> SmallVec<[(Due, u64); BATCH]> {
         let Some(tree) = self.tree() else { return SmallVec::new() };
         let guard = Guard::new();
+        // What threads that have ended removed is freed by those that go on, once an epoch is over: that would
+        // take as many guards as none but busy threads make.
+        guard.accelerate();
         // Not the tree's `range`: it ends at once where the first leaf has been emptied and not yet unlinked.
         // What lies before `last` has been taken off, so there is little to skip.
         tree.iter(&guard)
@@ -122,7 +134,7 @@ impl Deadlines {
                 crate::probe::count(crate::probe::Event::ItemRead);
             })
             .skip_while(|(due, _)| last.is_some_and(|last| **due <= last))
-            .take_while(|(due, _)| due.deadline <= now)
+            .take_while(|(due, _)| **due <= end)
             .take(BATCH)
             .map(|(due, hash)| (*due, *hash))
             .collect()
@@ -146,13 +158,17 @@ impl fmt::Debug for Deadlines {
 
 #[cfg(all(test, not(any(process_registry_loom, process_registry_shuttle))))]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::clock::{Clock, ManualClock};
 
-    const NANO: Duration = Duration::from_nanos(1);
-
     fn now() -> Moment {
         Clock::Manual(ManualClock::new()).now()
+    }
+
+    fn hashes(items: &[(Due, u64)]) -> Vec<u64> {
+        items.iter().map(|(_, hash)| *hash).collect()
     }
 
     #[test]
@@ -163,36 +179,29 @@ mod tests {
         for nanos in [5, 1, 4, 2, 3] {
             deadlines.file(Due::new(at(nanos), 10 + nanos), nanos);
         }
-        assert!(deadlines.due(None, start).is_empty());
-        let hashes = |items: &[(Due, u64)]| items.iter().map(|(_, hash)| *hash).collect::<Vec<_>>();
-        let due = deadlines.due(None, at(3));
+        assert!(deadlines.due(None, Due::new(start, u64::MAX)).is_empty());
+        let due = deadlines.due(None, Due::new(at(3), u64::MAX));
         assert_eq!(hashes(&due), [1, 2, 3]);
         assert_eq!(due[1].0.incarnation(), 12);
-        assert_eq!(hashes(&deadlines.due(Some(due[1].0), at(4))), [3, 4]);
+        let last = Some(due[1].0);
+        assert_eq!(hashes(&deadlines.due(last, Due::new(at(4), u64::MAX))), [3, 4]);
+        assert_eq!(hashes(&deadlines.due(last, Due::new(at(4), 14))), [3, 4]);
+        assert_eq!(hashes(&deadlines.due(last, Due::new(at(4), 13))), [3]);
 
         assert!(deadlines.withdraw(due[0].0));
         assert!(!deadlines.withdraw(due[0].0));
-        assert_eq!(hashes(&deadlines.due(None, Moment::NEVER)), [2, 3, 4, 5]);
+        assert_eq!(hashes(&deadlines.due(None, Due::LAST)), [2, 3, 4, 5]);
     }
 
     #[test]
-    fn a_taken_place_is_passed_over() {
+    fn an_item_that_is_filed_again_is_there_once() {
         let deadlines = Deadlines::new();
         let due = Due::new(now(), 7);
-        assert_eq!(deadlines.file(due, 1), due);
-        let second = deadlines.file(due, 1);
-        assert_eq!(second, Due::new(due.deadline.saturating_add(NANO), 7));
+        deadlines.file(due, 1);
+        deadlines.file(due, 1);
+        assert_eq!(deadlines.due(None, Due::LAST).as_slice(), [(due, 1)]);
         assert!(deadlines.withdraw(due));
-        assert_eq!(deadlines.due(None, Moment::NEVER).as_slice(), [(second, 1)]);
-    }
-
-    #[test]
-    fn the_end_of_time_holds_one_item_of_an_incarnation() {
-        let deadlines = Deadlines::new();
-        let due = Due::new(now().saturating_add(Duration::MAX), 7);
-        assert_eq!(deadlines.file(due, 1), due);
-        assert_eq!(deadlines.file(due, 1), due);
-        assert_eq!(deadlines.due(None, Moment::NEVER).len(), 1);
+        assert!(deadlines.due(None, Due::LAST).is_empty());
     }
 
     #[test]
@@ -205,9 +214,9 @@ mod tests {
         }
         let (mut last, mut seen) = (None, 0);
         loop {
-            let batch = deadlines.due(last, deadline);
+            let batch = deadlines.due(last, Due::new(deadline, u64::MAX));
             let Some((due, _)) = batch.last() else { break };
-            assert!(batch.iter().map(|(_, hash)| *hash).eq(seen..seen + batch.len() as u64));
+            assert!(hashes(&batch).into_iter().eq(seen..seen + batch.len() as u64));
             last = Some(*due);
             seen += batch.len() as u64;
         }

@@ -26,8 +26,12 @@ use crate::trace::Log;
 /// (Dropped *by* its thread, for instance by the destructor of something that expired, it stops
 /// without waiting.)
 ///
-/// Destructors of expired children may panic. That ends the sweep, not the janitor: it goes on at
-/// the next interval, and [`last_panic`](Self::last_panic) and [`stop`](Self::stop) tell.
+/// Destructors of expired children may panic. That ends neither the sweep nor the janitor, and
+/// [`last_panic`](Self::last_panic) and [`stop`](Self::stop) tell.
+///
+/// Two janitors, each dropped by a destructor that the other's thread runs, would wait for each other for
+/// ever, as two threads do that join each other: who keeps a janitor in a child of another registry sees to
+/// it that this is not so both ways.
 ///
 /// # Examples
 ///
@@ -203,7 +207,7 @@ impl Janitor {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
-    /// The message of the last panic that a sweep met, in a destructor of the user's; `None` if
+    /// The message of the first panic that the last sweep with one met, in a destructor of the user's; `None` if
     /// there was none.
     ///
     /// A panic with something else than a string is called `Box<dyn Any>`.

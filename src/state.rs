@@ -123,6 +123,12 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
         self.incarnations.0.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// The number that was given last: no entry that the caller could have read has a greater one.
+    pub(crate) fn last_incarnation(&self) -> u64 {
+        // Relaxed: an entry that was published before was given its number before.
+        self.incarnations.0.load(Ordering::Relaxed)
+    }
+
     #[inline]
     pub(crate) fn hash<Q: Hash + ?Sized>(&self, id: &Q) -> u64
     where

@@ -1,12 +1,13 @@
 //! Removals that look for their entries themselves: by node, by predicate, by deadline.
 
 use std::hash::{BuildHasher, Hash};
-use std::ptr;
+use std::{panic, ptr};
 
 use crate::child::Bindings;
 use crate::clock::Moment;
 use crate::entry::Entry;
 use crate::expiry::Due;
+use crate::panics::keep_first;
 use crate::query::{Met, any};
 use crate::raw::Element;
 use crate::state::Registry;
@@ -54,46 +55,46 @@ where
     }
 
     /// Removes what is due, in order of time. Takes time in proportion to what is due.
+    ///
+    /// Destructors that panic do not keep it from the rest; the first panic goes on in the end.
     pub(crate) fn purge(&self) -> usize {
-        let now = self.clock.now();
+        // What is made meanwhile is not looked for: under a clock that stands still it may be due at once,
+        // and be made by the destructor of what is purged.
+        let end = Due::new(self.clock.now(), self.last_incarnation());
         let mut purged = 0;
+        let mut first_panic = None;
         let mut last = None;
         loop {
-            let batch = self.deadlines.due(last, now);
+            let batch = self.deadlines.due(last, end);
             let Some((end, _)) = batch.last() else { break };
             last = Some(*end);
             for (due, hash) in batch {
                 purged += usize::from(self.purge_one(due, hash));
-                self.settle();
+                keep_first(&mut first_panic, || self.settle());
             }
         }
-        // Before destructors run, which may panic.
-        self.tell_purge(purged);
-        self.collect();
+        keep_first(&mut first_panic, || self.tell_purge(purged));
+        keep_first(&mut first_panic, || self.collect());
+        if let Some(panic) = first_panic {
+            panic::resume_unwind(panic);
+        }
         purged
     }
 
-    /// Settles one item that is due: its entry is removed if it has expired, filed anew if it was renewed,
-    /// and forgotten otherwise.
+    /// Settles one item that is due: its entry is removed if it has expired, and filed anew if it was
+    /// renewed.
     fn purge_one(&self, due: Due, hash: u64) -> bool {
+        let ours = self.deadlines.withdraw(due);
         let guard = self.store.pin();
         let its_own =
             |entry: &Entry<S, P, M, K>, _: Option<&_>| entry.incarnation() == due.incarnation();
         // Leaving it is enough: the write engine removes what has expired.
         let applied = self.apply(hash, &guard, None, its_own, |_, _| Step::Leave(None));
-        match applied.before {
-            Some(entry) if entry.due() != Moment::NEVER => {
-                let renewed = Due::new(entry.due(), entry.incarnation());
-                let own = self.deadlines.file(renewed, hash);
-                // Whoever takes the old item off answers for the entry. Was it another, then he has filed an
-                // item as well, and two of them would be four after the next encounter.
-                if !self.deadlines.withdraw(due) {
-                    self.deadlines.withdraw(own);
-                }
-            }
-            _ => {
-                self.deadlines.withdraw(due);
-            }
+        if ours
+            && let Some(entry) = applied.before
+            && entry.due() != Moment::NEVER
+        {
+            self.deadlines.file(entry.place(), hash);
         }
         applied.swept.is_some()
     }

@@ -22,7 +22,6 @@ use equivalent::Equivalent;
 use crate::child::Child;
 use crate::clock::Moment;
 use crate::entry::{Body, Entry, OwnedEntry};
-use crate::expiry::Due;
 use crate::hooks::{Event, HookKey, Hooks};
 use crate::name::Node;
 use crate::panics::discard;
@@ -111,7 +110,7 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
                             continue;
                         }
                         swept = base;
-                        self.file(hash, base, None);
+                        self.file(hash, base, None, guard);
                     }
                     return Applied {
                         before: current,
@@ -138,7 +137,7 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
                     };
                     match published {
                         Ok(after) => {
-                            self.file(hash, base, Some(after));
+                            self.file(hash, base, Some(after), guard);
                             return Applied {
                                 before: current,
                                 after: Some(after),
@@ -156,7 +155,7 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
                         None => unreachable!("only what is current is to be removed"),
                     };
                     if removed {
-                        self.file(hash, base, None);
+                        self.file(hash, base, None, guard);
                         return Applied {
                             before: current,
                             after: None,
@@ -170,27 +169,47 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
         }
     }
 
-    /// Brings the deadline index up to date with a write that has succeeded.
-    fn file(&self, hash: u64, base: Option<&Entry<S, P, M, K>>, new: Option<&Entry<S, P, M, K>>) {
-        let place = |entry: &Entry<S, P, M, K>| Due::new(entry.due(), entry.incarnation());
-        let old = base.filter(|base| base.due() != Moment::NEVER);
-        let new = new.map(|new| {
-            // Within an incarnation only an earlier deadline is news: no deadline is the latest of all.
-            let known = match base {
-                Some(base) if base.incarnation() == new.incarnation() => base.due(),
-                _ => Moment::NEVER,
-            };
-            if new.due() < known {
-                self.deadlines.file(place(new), hash);
-            }
-            new.incarnation()
-        });
-        // The item of an incarnation that goes on stays, even if the entry is permanent by now: a number that
-        // may be used again must not be withdrawn late. It is dropped when it is due.
-        if let Some(old) = old
-            && new != Some(old.incarnation())
+    /// Brings the deadline index up to date with a write that has succeeded, by the rules of
+    /// [`expiry`](crate::expiry).
+    fn file(
+        &self,
+        hash: u64,
+        base: Option<&Entry<S, P, M, K>>,
+        new: Option<&Entry<S, P, M, K>>,
+        guard: &Guard,
+    ) {
+        let until = |entry: Option<&Entry<S, P, M, K>>| entry.map_or(Moment::NEVER, Entry::due);
+        let goes_on = match (base, new) {
+            (Some(base), Some(new)) => base.incarnation() == new.incarnation(),
+            _ => false,
+        };
+        // Within an incarnation only an earlier deadline is news: no deadline is the latest of all.
+        let known = if goes_on { until(base) } else { Moment::NEVER };
+        if let Some(new) = new
+            && new.due() < known
         {
-            self.deadlines.withdraw(place(old));
+            self.deadlines.file(new.place(), hash);
+        }
+        if let Some(base) = base
+            && base.due() != Moment::NEVER
+        {
+            if !goes_on {
+                self.deadlines.withdraw(base.place());
+            } else if (until(new) < base.due() || until(new) == Moment::NEVER)
+                && self.deadlines.withdraw(base.place())
+            {
+                self.file_again(hash, base.incarnation(), guard);
+            }
+        }
+    }
+
+    /// Files what has become of an incarnation of which an item has been taken off.
+    fn file_again(&self, hash: u64, incarnation: u64, guard: &Guard) {
+        let mut operation = self.store.operation(hash, guard);
+        if let Some(held) = operation.locate(|entry| entry.incarnation() == incarnation)
+            && held.entry().due() != Moment::NEVER
+        {
+            self.deadlines.file(held.entry().place(), hash);
         }
     }
 
@@ -268,7 +287,7 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
             let entry = held.entry();
             let expired = entry.is_expired(&self.clock);
             if operation.remove(&held, || expired || !entry.is_expired(&self.clock)) {
-                self.file(hash, Some(entry), None);
+                self.file(hash, Some(entry), None, guard);
                 return (!expired).then_some(entry);
             }
         }

@@ -1,5 +1,7 @@
 //! What memory comes back, by a counting allocator.
 
+use std::time::Duration;
+
 use process_registry::{Child, Registry};
 use test_support::CountingAlloc;
 
@@ -93,6 +95,25 @@ fn memory_comes_back() {
     assert!(after <= before + 500_000, "{} bytes kept", after - before);
     registry.clear_all();
     settle(&registry);
+
+    // Nor do threads leave anything behind that set a deadline each and end.
+    let brief_threads = |count: u32| {
+        for id in 0..count {
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    registry.insert(id, Child::new(()).on("here", id).ttl(Duration::from_secs(60)));
+                    registry.delete(&id);
+                });
+            });
+        }
+        for _ in 0..4 {
+            registry.purge_expired();
+        }
+        settle(&registry)
+    };
+    let before = brief_threads(100);
+    let after = brief_threads(2_000);
+    assert!(after <= before + 200_000, "{} bytes more", after - before);
 
     // Inserts alone retire nothing but old tables, and those do not wait for company.
     for id in 0..300_000 {

@@ -156,6 +156,19 @@
 //! wait, for a moment, for another. Renewing to a later time leaves the index alone; the sweep puts it
 //! right when the old time comes.
 //!
+//! So a lease that was renewed and ends before its first deadline leaves that in the index, some 30 bytes,
+//! until the time has come and a sweep comes by; and so does each deadline that was shortened to and moved
+//! away again. That is the rate of such leases times their time to live: a hundred a second with an hour
+//! each take 11 megabytes. A program that gives deadlines and never sweeps keeps what has expired, and these.
+//!
+//! # Threads that end
+//!
+//! A destructor of a thread-local variable may find the index of deadlines out of use, because what it keeps
+//! for the thread has been destroyed already. What such a destructor stores with a deadline is absent once
+//! that has passed, but no sweep removes it; the next write of its id does. To find that out a panic is caught
+//! inside, so a program that is built with `panic = "abort"` and has another user of `scc` in it should not
+//! store or remove children with deadlines in such destructors.
+//!
 //! # Tests without sleeping
 //!
 //! Build the registry with [`Clock::Manual`](crate::Clock::Manual) and turn the clock by

@@ -76,9 +76,17 @@ where
     /// Removes what has expired, and [collects](Self::collect); returns how many entries that were.
     ///
     /// What is due is found in order of time, without looking at the rest. An entry that was revived or
-    /// renewed stays. No hooks. [`Janitor`](crate::Janitor) calls this at an interval.
+    /// renewed stays, and so does what is stored while this runs. No hooks. [`Janitor`](crate::Janitor) calls
+    /// this at an interval.
+    ///
+    /// Takes time in proportion to what has expired, with the deadlines that have been renewed or shortened
+    /// since and passed; a logarithm of how many there are for each.
     ///
     /// Each removal linearizes at the compare-and-swap that empties the slot.
+    ///
+    /// # Panics
+    ///
+    /// If a destructor of what is freed does, after everything has been removed: the first panic goes on.
     ///
     /// # Examples
     ///

@@ -2,6 +2,7 @@
 
 mod clones;
 mod cost;
+mod expiry;
 mod storm;
 
 use std::collections::HashSet;
@@ -10,10 +11,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
+use self::expiry::items;
 use super::*;
 use crate::amend::Decision;
 use crate::child::Child;
-use crate::clock::{Clock, ManualClock, Moment};
+use crate::clock::{Clock, ManualClock};
 use crate::entry::{Entry, EntryRef, OwnedEntry};
 use crate::error::{NoChild, UpdateError};
 use crate::hooks::{Event, Handler, HookKey, Hooks, WriteOptions};
@@ -33,11 +35,6 @@ fn timed() -> (Plain, ManualClock) {
 
 fn child(pid: u32) -> Child<&'static str, u32> {
     Child::new("spec").on("here", pid)
-}
-
-/// The items in the deadline index.
-fn items(registry: &Plain) -> usize {
-    registry.deadlines.due(None, Moment::NEVER).len()
 }
 
 /// A registry with one entry of each kind, named after it.
@@ -195,72 +192,6 @@ fn inserting_over_each_kind() {
         assert_eq!((new.version(), new.deadline()), (1, None));
     }
     assert_eq!((registry.len(), registry.len_all(), items(&registry)), (5, 5, 0));
-}
-
-#[test]
-fn a_lease_lasts_to_its_deadline_and_counts_until_swept() {
-    let (registry, time) = timed();
-    registry.insert_with("a", child(1), WriteOptions::new().ttl(TTL));
-    time.advance(TTL - Duration::from_nanos(1));
-    assert!(registry.contains("a"));
-    time.advance(Duration::from_nanos(1));
-    assert!(!registry.contains("a") && !registry.entry_exists("a"));
-    assert_eq!((registry.len(), registry.node_len("here")), (1, 1));
-    assert!(registry.update("a", |_| panic!("must not run")).is_err());
-    assert_eq!(registry.purge_expired(), 1);
-    assert_eq!((registry.len(), registry.node_len("here"), items(&registry)), (0, 0, 0));
-    assert_eq!(registry.purge_expired(), 0);
-
-    registry.insert("b", child(1).ttl(Duration::MAX));
-    time.advance(Duration::from_secs(1 << 32));
-    assert!(registry.contains("b"));
-}
-
-#[test]
-fn renewals_leave_the_index_alone_and_shortenings_do_not() {
-    let (registry, time) = timed();
-    registry.insert("a", child(1).ttl(TTL));
-    for _ in 0..10 {
-        time.advance(TTL / 2);
-        registry.update("a", |child| child.set_ttl(TTL)).unwrap();
-        assert_eq!(items(&registry), 1);
-    }
-    // Due by its item, renewed by its entry: filed anew.
-    assert_eq!((registry.purge_expired(), items(&registry)), (0, 1));
-    registry.update("a", |child| child.set_ttl(TTL / 2)).unwrap();
-    time.advance(TTL / 2);
-    assert_eq!(registry.purge_expired(), 1);
-    time.advance(TTL);
-    assert_eq!((registry.purge_expired(), items(&registry)), (0, 0));
-}
-
-#[test]
-fn what_became_permanent_or_was_revived_stays() {
-    let (registry, time) = timed();
-    registry.insert("permanent", child(1).ttl(TTL));
-    registry.update("permanent", Child::make_permanent).unwrap();
-    registry.insert("replaced", child(1).ttl(TTL));
-    registry.insert("replaced", child(2));
-    registry.insert("revived", child(1));
-    registry.bulk_delete([("revived", ["here"])]);
-    registry.bulk_insert([("revived", child(2))]);
-    assert_eq!(items(&registry), 1);
-    time.advance(TTL * 10);
-    assert_eq!((registry.purge_expired(), items(&registry), registry.len()), (0, 0, 3));
-    registry.update("permanent", |child| child.set_ttl(TTL)).unwrap();
-    time.advance(TTL);
-    assert_eq!((registry.purge_expired(), registry.len()), (1, 2));
-}
-
-#[test]
-fn only_what_has_expired_is_deleted_as_such() {
-    let (registry, time) = timed();
-    registry.insert("a", child(1).ttl(TTL));
-    registry.insert("b", child(2));
-    time.advance(TTL);
-    assert_eq!(registry.delete_if_expired("a").unwrap().pid(), Some(&1));
-    assert!(registry.delete_if_expired("a").is_none());
-    assert!(registry.delete_if_expired("b").is_none() && registry.contains("b"));
 }
 
 #[test]
