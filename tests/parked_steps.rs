@@ -24,7 +24,7 @@ mod support;
 use std::collections::HashSet;
 use std::io::Write;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -176,6 +176,23 @@ fn park_all(step: Step, script: &Script, depths: &[usize]) {
         println!("left: {left}");
         assert!(left < LEFT, "{left} bytes were left behind");
     }
+}
+
+/// What is stored while a table is being halved keeps it from being halved further.
+#[test]
+fn a_table_is_halved_no_further_than_what_comes_meanwhile_allows() {
+    const MANY: u64 = 10_000;
+    let _turn = turn();
+    let registry: Arc<Registry<(), u64, (), u64>> =
+        Arc::new(Registry::builder("here").capacity(16 * MANY as usize).build());
+    let other = Arc::clone(&registry);
+    arm(Step::SuccessorLinked, 0, move || {
+        (0..MANY).for_each(|id| drop(other.insert(id, Child::new(()).on("here", id))));
+    });
+    registry.shrink_to_fit();
+    assert!(!disarm());
+    let capacity = registry.capacity() as u64;
+    assert!((MANY..=4 * MANY).contains(&capacity), "{capacity} for {MANY}");
 }
 
 /// A test for every step, and a compile error for a step without one.

@@ -128,7 +128,8 @@ fn readers_write_no_shared_memory() {
         registries.push(in_motion());
         registries
     });
-    settle(&registries);
+    // The last one would end its migration.
+    settle(&registries[..3]);
     for registry in &registries {
         assert!(ALLOC.holds(registry) && registry.pin().iter().all(|entry| ALLOC.holds(entry)));
     }

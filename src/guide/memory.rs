@@ -146,6 +146,11 @@
 //! | of tags and nodes without members | freed like entries |
 //! | of the table | grows by itself, piece by piece, while everybody goes on; [`reserve`](crate::Registry::reserve) does so beforehand, [`shrink_to_fit`](crate::Registry::shrink_to_fit) gives back what so few entries do not need |
 //!
+//! The pieces are moved by writes. **Where writes end, the table may stay half moved**, with both tables in
+//! memory, and a lookup looks into both: load a registry with a capacity, or call
+//! [`collect`](crate::Registry::collect) when it is loaded, which moves the rest. (So do `retain`, `clear_all`,
+//! `purge_expired`, and thus a janitor.)
+//!
 //! ```
 //! # use process_registry::{Child, Registry};
 //! # let registry: Registry<&str, u32, (), u32> = Registry::new("node-a");

@@ -153,6 +153,10 @@ impl Directory {
         &self.index.resizes
     }
 
+    pub(super) fn finish_resize(&self, limbo: &Limbo) {
+        self.index.finish_resize(limbo);
+    }
+
     pub(super) fn shrink_to_fit(&self, limbo: &Limbo) {
         self.index.shrink_to_fit(limbo);
     }

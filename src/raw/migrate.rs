@@ -314,36 +314,47 @@ impl<E: Element> Index<E> {
         self.resizes.note(Resize { done, from, to, len: self.len() });
     }
 
-    /// Halves or doubles, step by step and each step to its end, towards `1 << log2` buckets.
+    /// Moves all that is left of a migration that has begun, if one has.
+    pub(super) fn finish_resize(&self, limbo: &super::limbo::Limbo) {
+        let guard = pin();
+        let table = self.root(&guard);
+        if let Some(next) = table.next() {
+            self.move_all(table, next, &Context::new(&guard, limbo));
+        }
+    }
+
+    /// Halves or doubles, step by step and each step to its end. From the size of the table `step` says what
+    /// the next one is to be; it is asked before each, for others are at work meanwhile.
     ///
-    /// Writers that crowd the table meanwhile may turn it round; it does not fight them for ever.
-    pub(super) fn resize_to(&self, log2: u32, limbo: &super::limbo::Limbo) {
+    /// Writers that crowd the table may turn it round; it does not fight them for ever.
+    pub(super) fn resize_by(&self, limbo: &super::limbo::Limbo, step: impl Fn(u32) -> Option<u32>) {
         for _ in 0..2 * usize::BITS {
             let guard = pin();
             let context = Context::new(&guard, limbo);
             let table = self.root(&guard);
-            let Some(next) = table.next() else {
-                match log2.cmp(&table.log2()) {
-                    std::cmp::Ordering::Less => self.start(table, table.log2() - 1),
-                    std::cmp::Ordering::Greater => self.start(table, table.log2() + 1),
-                    std::cmp::Ordering::Equal => return,
-                }
-                continue;
-            };
-            let plan = Plan::of(table, next);
-            for word in 0..plan.words() {
-                loop {
-                    // Acquire: as in `help_chunk` (O6).
-                    let missing = !table.done(word).load(Ordering::Acquire) & plan.full(word);
-                    if missing == 0 {
-                        break;
-                    }
-                    let chunk = word * 64 + missing.trailing_zeros() as usize;
-                    Self::migrate_chunk(table, next, plan, chunk);
-                }
+            match (table.next(), step(table.log2())) {
+                (Some(next), _) => self.move_all(table, next, &context),
+                (None, Some(log2)) => self.start(table, log2),
+                (None, None) => return,
             }
-            self.promote(table, next, &context);
         }
+    }
+
+    /// Moves what is left to the successor, which becomes the root.
+    fn move_all<'g>(&self, table: Table<'g, E>, next: Table<'g, E>, context: &Context<'g>) {
+        let plan = Plan::of(table, next);
+        for word in 0..plan.words() {
+            loop {
+                // Acquire: as in `help_chunk` (O6).
+                let missing = !table.done(word).load(Ordering::Acquire) & plan.full(word);
+                if missing == 0 {
+                    break;
+                }
+                let chunk = word * 64 + missing.trailing_zeros() as usize;
+                Self::migrate_chunk(table, next, plan, chunk);
+            }
+        }
+        self.promote(table, next, context);
     }
 
     /// Starts a migration, for tests: to a table `by` doublings larger.

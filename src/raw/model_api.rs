@@ -370,12 +370,7 @@ impl Toys {
 
     /// Migrates what is left to migrate.
     pub fn finish_resize(&self) {
-        let log2 = {
-            let guard = self.store.pin();
-            let root = self.store.primary.root(&guard);
-            root.next().unwrap_or(root).log2()
-        };
-        self.store.primary.resize_to(log2, &self.store.limbo);
+        self.store.primary.finish_resize(&self.store.limbo);
     }
 
     /// Frees a little of what is due.

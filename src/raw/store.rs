@@ -250,7 +250,15 @@ impl<E: Element> Store<E> {
         let log2 = Index::<E>::log2_for(self.len().saturating_add(additional));
         Index::<E>::check_size(log2);
         if log2 > self.primary.root(&self.pin()).log2() {
-            self.primary.resize_to(log2, &self.limbo);
+            self.primary.resize_by(&self.limbo, |now| (now < log2).then_some(now + 1));
+        }
+    }
+
+    /// Moves what is left of tables that are being replaced.
+    pub(crate) fn finish_resizes(&self) {
+        self.primary.finish_resize(&self.limbo);
+        for directory in &self.directories {
+            directory.finish_resize(&self.limbo);
         }
     }
 
@@ -296,10 +304,7 @@ impl<E: Element> Store<E> {
 
 impl<E: Element> Index<E> {
     pub(super) fn shrink_to_fit(&self, limbo: &Limbo) {
-        let log2 = Self::log2_for(self.len());
-        if log2 < self.root(&sync::pin()).log2() {
-            self.resize_to(log2, limbo);
-        }
+        self.resize_by(limbo, |now| (Self::log2_for(self.len()) < now).then_some(now - 1));
     }
 }
 

@@ -228,6 +228,29 @@ fn no_write_migrates_more_than_a_group_of_each_index() {
     assert!(all > 60_000 / 16 / 4, "{all} groups in all");
 }
 
+#[test]
+fn a_collect_moves_what_writes_have_left() {
+    let registry: Registry<&str, u32, (), u32> = Registry::new("here");
+    // Far enough to be worth it, and then to where a table of either kind has just begun to be replaced.
+    let mut id = 0;
+    while id < 10_000 || probe::take(Event::GroupMigrated) == 0 {
+        registry.insert(id, child(id).tag(format!("tag-{id}")));
+        probe::take(Event::GroupMigrated);
+        id += 1;
+        registry.insert(id, child(id).tag(format!("tag-{id}")));
+        id += 1;
+    }
+    registry.collect();
+    assert!(probe::take(Event::GroupMigrated) > 100);
+    for id in 0..id {
+        registry.update(&id, |child| *child.spec_mut() = "other").unwrap();
+        registry.update(&id, |child| child.remove_tag(&format!("tag-{id}"))).unwrap();
+    }
+    assert_eq!(probe::take(Event::GroupMigrated), 0);
+    registry.collect();
+    assert_eq!(probe::take(Event::GroupMigrated), 0);
+}
+
 const TTL: Duration = Duration::from_secs(10);
 
 /// A registry with so many entries, two of them leases, and its time.
