@@ -35,8 +35,11 @@ use crate::sync::{
 const PER_WRITE: usize = 3;
 /// Attempts to advance the epoch between two looks at what that has brought.
 const ROUNDS: usize = if MODEL { 3 } else { 16 };
-/// How many writes pass between two looks at a shelf that its threads may have left behind.
+/// How many writes pass between two looks at what others have left behind.
 const ROUND: usize = 16;
+/// How many slots are looked at then, for a shelf that is idle and has something to free: as many as there are,
+/// for each processor has a few, would be much for one write.
+const LOOKS: usize = 16;
 /// How many are freed there: no write is to pay for many others.
 const PER_LOOK: usize = 8;
 
@@ -306,12 +309,17 @@ impl Limbo {
 
     /// Frees a few things of a shelf that its threads may have left behind.
     fn look_around(&self) {
-        // Relaxed, both: any order of visits will do.
-        let slot = self.all().nth(self.round.fetch_add(1, Ordering::Relaxed));
-        match slot.map(Slot::take) {
-            Some(Some(mut shelf)) => shelf.free_due(PER_LOOK),
-            Some(None) => {}
-            None => self.round.store(0, Ordering::Relaxed),
+        // Relaxed, all: any order of visits will do.
+        let first = self.round.load(Ordering::Relaxed);
+        let mut seen = 0;
+        let left = self.all().skip(first).take(LOOKS).find(|slot| {
+            seen += 1;
+            slot.hints() & SEALED_BIT != 0
+        });
+        let at_the_end = left.is_none() && seen < LOOKS;
+        self.round.store(if at_the_end { 0 } else { first + seen }, Ordering::Relaxed);
+        if let Some(mut shelf) = left.and_then(Slot::take) {
+            shelf.free_due(PER_LOOK);
         }
     }
 
@@ -507,9 +515,20 @@ mod tests {
         drop(busy);
         // They are on a shelf that no stripe has.
         limbo.each_shelf(Shelf::seal_open);
-        until_freed(&FREED, MANY, || {
-            limbo.reclaim();
+        let mut waiting = 1;
+        while waiting > 0 {
             sync::pin().advance();
-        });
+            waiting = 0;
+            limbo.each_shelf(|shelf| waiting += shelf.waiting());
+        }
+        assert_eq!(FREED.load(Ordering::Relaxed), 0);
+        let mut writes = 0;
+        while FREED.load(Ordering::Relaxed) < MANY {
+            limbo.reclaim();
+            writes += 1;
+        }
+        // A look that comes to the end begins anew in the next.
+        let looks = (MANY / PER_LOOK) * (limbo.slots.len() / LOOKS + 2);
+        assert!(writes <= (looks + 1) * ROUND, "{writes} writes");
     }
 }

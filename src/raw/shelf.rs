@@ -21,6 +21,8 @@ const DOUBLING: usize = 4;
 const MOST_DOUBLINGS: usize = 10;
 /// Emptied vectors and raised flags of batches that a shelf keeps for later.
 const SPARE: usize = 16;
+/// The largest vector that is kept: larger ones come of a long pin.
+const LARGEST_SPARE: usize = 4 * BATCH;
 /// Rooms for elements that a shelf keeps for later,
 const ROOMS: usize = 256;
 /// and how many of them are looked at for one of the right size.
@@ -162,9 +164,11 @@ impl Shelf {
         }
     }
 
-    /// Seals what is open.
+    /// Seals what is open. Where many batches wait, somebody's pin is old and nothing is to be gained: then only
+    /// what is half full, or each call would leave a batch, and calls would take longer and longer.
     pub(super) fn seal_open(&mut self) {
-        if !self.open.is_empty() {
+        let half_full = self.open.len() >= self.limit / 2;
+        if !self.open.is_empty() && (half_full || self.waiting() <= DOUBLING) {
             self.seal(&sync::pin());
         }
     }
@@ -216,7 +220,7 @@ impl Shelf {
     #[cold]
     fn recycle(&mut self) {
         let Some(Batch { items, flag, .. }) = self.sealed.pop_front() else { return };
-        if self.vectors.len() < SPARE {
+        if self.vectors.len() < SPARE && items.capacity() <= LARGEST_SPARE {
             self.vectors.push(items);
         }
         if self.flags.len() < SPARE {
