@@ -1,7 +1,7 @@
 //! How it works: words and states, invariants, orderings, linearization points.
 //!
 //! This page is for those who read the source before they trust it. The source cites it: `I1` to
-//! `I18` are the invariants, `O1` to `O18` the orderings, `L1` to `L9` the linearization points.
+//! `I18` are the invariants, `O1` to `O19` the orderings, `L1` to `L9` the linearization points.
 //!
 //! # 1. Shape
 //!
@@ -294,6 +294,7 @@
 //! | O16 | note of a resize (feature `tracing`) | note / take | Release / Acquire | the note, and those before it |
 //! | O17 | filter | announce, add (both by an exchange that keeps bits), saturate (a store of all bits: there is none to lose) / first load of a reader | Relaxed / Acquire | before the publication (O1) or MIGRATED (O6), which release: a load that comes after what those made known sees the bits, by the order of one word |
 //! | O18 | pin | `refresh`, after the epoch was stored (crossbeam's `repin` has no fence) / the seal of a batch, before it loads the epoch | SeqCst fences | a read after the first sees what was unlinked before the second, or the batch is of that epoch or a later one (I8) |
+//! | O19 | deadline index | an entry was published or unpublished, and the index is read next / an item was filed or taken off, and the entry is read next | SeqCst fences | the index as the one left it, or the entry as the other did |
 //!
 //! # 7. Linearization points
 //!
@@ -330,9 +331,12 @@
 //!   later one leaves the index alone;
 //! - a write that ends an incarnation, takes its deadline away or makes it earlier takes the item of the old
 //!   deadline off afterwards, and a sweep takes off what is due;
-//! - whoever has taken an item off looks at the entry **again** and files what deadline it has by then.
+//! - whoever has taken an item off looks at the entry **again** and files what deadline it has by then;
+//! - whoever has filed an item looks again, too, and takes it off if nobody wants it any more.
 //!
 //! Consider an incarnation that nobody is at work on. After the last time that an item of it was taken off,
 //! some version of it was seen and filed; every later version has a deadline no earlier than the one before,
-//! or was filed as well. `tests/deadline_protocol.rs` is a model of this; it tries every order of the steps
-//! of up to three writers and sweeps, and catches rules that look too early or not at all.
+//! or was filed as well. And an item whose filer saw it wanted is met by the write that makes it unwanted.
+//! "Afterwards" is a matter of O19: an insert of an item that is there only reads, as does a look at the
+//! entry. `tests/deadline_protocol.rs` is a model of the rules; it tries every order of the steps of up to three
+//! writers and sweeps, and catches rules that look too early or not at all.

@@ -205,6 +205,12 @@ impl<S, P, M, K> Entry<S, P, M, K> {
         self.life().deadline
     }
 
+    /// Whether there is a deadline.
+    #[inline]
+    pub(crate) fn is_timed(&self) -> bool {
+        self.0.is_timed()
+    }
+
     /// Where the item of its deadline lies, if it has one.
     pub(crate) fn place(&self) -> Due {
         let life = self.life();
@@ -216,7 +222,7 @@ impl<S, P, M, K> Entry<S, P, M, K> {
     /// Reads the clock only if there is a deadline.
     #[inline]
     pub(crate) fn is_expired(&self, clock: &Clock) -> bool {
-        self.0.is_timed() && self.due() <= clock.now()
+        self.is_timed() && self.due() <= clock.now()
     }
 
     /// The id of the child.

@@ -6,20 +6,23 @@
 //!
 //! - Whoever publishes an entry that has a deadline where there was none, or an earlier one, files an item
 //!   at it afterwards, unless one lies there. A renewal to a later deadline leaves the index alone.
-//! - Whoever publishes an entry without the deadline that was there, or with an earlier one, takes off the
-//!   item of that deadline afterwards, if there is one.
-//! - A sweep takes off what is due.
-//! - Whoever has taken an item off **looks at the entry again**, and files an item at the deadline it has
-//!   now, unless its incarnation has ended: somebody else may have counted on the item that is gone.
+//! - Whoever publishes an entry without the deadline that was there, or with an earlier one, and whoever
+//!   removes it, takes off the item of that deadline afterwards, if there is one. A sweep takes off what is due.
+//! - Whoever has taken an item off **looks at the entry again** and files an item at the deadline it has by
+//!   then, if any: somebody else may have counted on the item that is gone.
+//! - Whoever has filed an item looks at the entry again, too, and takes the item off if the incarnation has
+//!   ended, is permanent, or has an earlier deadline by then: somebody else may have found no item to take off.
 //!
-//! Why that is enough: take an incarnation that nobody is at work on, and the last item of it that was ever
+//! Why no entry is lost: take an incarnation that nobody is at work on, and the last item of it that was ever
 //! taken off. Who took it off has seen a version afterwards and filed it. Each later version has a deadline
 //! no earlier than the one before it, or was filed by its writer; and all that was filed since is still
-//! there. `tests/deadline_protocol.rs` tries every order of the steps.
+//! there. Why no item is left: who filed it saw afterwards that it was wanted, so the write that made it
+//! unwanted came later, and found it. Fences see to "afterwards" (O19). `tests/deadline_protocol.rs` tries
+//! every order of the steps.
 //!
-//! An incarnation that was renewed and then ended leaves the item that it began with, until that is due and
-//! a sweep comes by; one whose deadline was moved to and fro leaves one for each deadline that was shortened
-//! to.
+//! Renewals are the exception that they are meant to be: an incarnation that was renewed and then ended leaves
+//! the item that it began with, until that is due and a sweep comes by; and one whose deadline was moved to
+//! and fro leaves one for each deadline that was shortened to and moved away again.
 
 use std::fmt;
 use std::mem;
@@ -105,10 +108,10 @@ impl Deadlines {
         self.0.as_ref().filter(|_| usable())
     }
 
-    /// Files an item, unless it is there.
-    pub(crate) fn file(&self, due: Due, hash: u64) {
+    /// Puts an item in, unless it is there.
+    pub(crate) fn insert(&self, due: Due, hash: u64) {
         if let Some(tree) = self.tree() {
-            // An error: there it is. Who takes it off looks at the entry afterwards.
+            // An error: there it is. Whoever takes it off looks at the entry afterwards.
             let _ = tree.insert_sync(due, hash);
         }
     }
@@ -125,9 +128,11 @@ impl Deadlines {
         let guard = Guard::new();
         // What threads that have ended removed is freed by those that go on, once an epoch is over: that would
         // take as many guards as none but busy threads make.
-        guard.accelerate();
+        if last.is_none() {
+            guard.accelerate();
+        }
         // Not the tree's `range`: it ends at once where the first leaf has been emptied and not yet unlinked.
-        // What lies before `last` has been taken off, so there is little to skip.
+        // Most of what lies before `last` has been taken off, so there is little to skip.
         tree.iter(&guard)
             .inspect(|_| {
                 #[cfg(test)]
@@ -177,7 +182,7 @@ mod tests {
         let start = now();
         let at = |nanos: u64| start.saturating_add(Duration::from_nanos(nanos));
         for nanos in [5, 1, 4, 2, 3] {
-            deadlines.file(Due::new(at(nanos), 10 + nanos), nanos);
+            deadlines.insert(Due::new(at(nanos), 10 + nanos), nanos);
         }
         assert!(deadlines.due(None, Due::new(start, u64::MAX)).is_empty());
         let due = deadlines.due(None, Due::new(at(3), u64::MAX));
@@ -197,8 +202,8 @@ mod tests {
     fn an_item_that_is_filed_again_is_there_once() {
         let deadlines = Deadlines::new();
         let due = Due::new(now(), 7);
-        deadlines.file(due, 1);
-        deadlines.file(due, 1);
+        deadlines.insert(due, 1);
+        deadlines.insert(due, 1);
         assert_eq!(deadlines.due(None, Due::LAST).as_slice(), [(due, 1)]);
         assert!(deadlines.withdraw(due));
         assert!(deadlines.due(None, Due::LAST).is_empty());
@@ -210,7 +215,7 @@ mod tests {
         let deadline = now();
         let count = 3 * BATCH as u64 + 5;
         for incarnation in 0..count {
-            deadlines.file(Due::new(deadline, incarnation), incarnation);
+            deadlines.insert(Due::new(deadline, incarnation), incarnation);
         }
         let (mut last, mut seen) = (None, 0);
         loop {

@@ -76,6 +76,7 @@ pub mod design;
 mod entry;
 mod error;
 mod expiry;
+mod filing;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod hooks;

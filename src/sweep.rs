@@ -4,14 +4,13 @@ use std::hash::{BuildHasher, Hash};
 use std::{panic, ptr};
 
 use crate::child::Bindings;
-use crate::clock::Moment;
 use crate::entry::Entry;
 use crate::expiry::Due;
 use crate::panics::keep_first;
 use crate::query::{Met, any};
 use crate::raw::Element;
 use crate::state::Registry;
-use crate::sync::Guard;
+use crate::sync::{Guard, Ordering, fence};
 use crate::write::Step;
 
 /// How many members ahead of the one at hand have their lines on the way.
@@ -86,15 +85,17 @@ where
     fn purge_one(&self, due: Due, hash: u64) -> bool {
         let ours = self.deadlines.withdraw(due);
         let guard = self.store.pin();
+        // SeqCst: pairs with that of a write (O19). The pin has none where there is one around it.
+        fence(Ordering::SeqCst);
         let its_own =
             |entry: &Entry<S, P, M, K>, _: Option<&_>| entry.incarnation() == due.incarnation();
         // Leaving it is enough: the write engine removes what has expired.
         let applied = self.apply(hash, &guard, None, its_own, |_, _| Step::Leave(None));
         if ours
             && let Some(entry) = applied.before
-            && entry.due() != Moment::NEVER
+            && entry.is_timed()
         {
-            self.deadlines.file(entry.place(), hash);
+            self.file_item(entry.place(), hash, &guard);
         }
         applied.swept.is_some()
     }

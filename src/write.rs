@@ -20,7 +20,6 @@ use std::time::Duration;
 use equivalent::Equivalent;
 
 use crate::child::Child;
-use crate::clock::Moment;
 use crate::entry::{Body, Entry, OwnedEntry};
 use crate::hooks::{Event, HookKey, Hooks};
 use crate::name::Node;
@@ -166,50 +165,6 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
                     }
                 }
             }
-        }
-    }
-
-    /// Brings the deadline index up to date with a write that has succeeded, by the rules of
-    /// [`expiry`](crate::expiry).
-    fn file(
-        &self,
-        hash: u64,
-        base: Option<&Entry<S, P, M, K>>,
-        new: Option<&Entry<S, P, M, K>>,
-        guard: &Guard,
-    ) {
-        let until = |entry: Option<&Entry<S, P, M, K>>| entry.map_or(Moment::NEVER, Entry::due);
-        let goes_on = match (base, new) {
-            (Some(base), Some(new)) => base.incarnation() == new.incarnation(),
-            _ => false,
-        };
-        // Within an incarnation only an earlier deadline is news: no deadline is the latest of all.
-        let known = if goes_on { until(base) } else { Moment::NEVER };
-        if let Some(new) = new
-            && new.due() < known
-        {
-            self.deadlines.file(new.place(), hash);
-        }
-        if let Some(base) = base
-            && base.due() != Moment::NEVER
-        {
-            if !goes_on {
-                self.deadlines.withdraw(base.place());
-            } else if (until(new) < base.due() || until(new) == Moment::NEVER)
-                && self.deadlines.withdraw(base.place())
-            {
-                self.file_again(hash, base.incarnation(), guard);
-            }
-        }
-    }
-
-    /// Files what has become of an incarnation of which an item has been taken off.
-    fn file_again(&self, hash: u64, incarnation: u64, guard: &Guard) {
-        let mut operation = self.store.operation(hash, guard);
-        if let Some(held) = operation.locate(|entry| entry.incarnation() == incarnation)
-            && held.entry().due() != Moment::NEVER
-        {
-            self.deadlines.file(held.entry().place(), hash);
         }
     }
 

@@ -1,9 +1,10 @@
 //! The rules of the deadline index, as a model: every order of the steps of a few writers and sweeps.
 //!
-//! A writer publishes an entry, then files, then takes off, then looks again; a sweep takes off what is due,
-//! then looks at the entry and files it. Each of these is one step on a shared state of one incarnation: the
-//! deadline of its entry, and the set of its items. When all have come to their end there must be an item no
-//! later than the deadline, if there is one. Rules that leave something out must be caught.
+//! A writer publishes an entry, then files or takes off, and looks at the entry again after either; a sweep
+//! takes off what is due, then looks at the entry and files it. Each of these is one step on a shared state of
+//! one incarnation: the deadline of its entry, and the set of its items. When all have come to their end there
+//! must be an item no later than the deadline, if there is one; and none that is of no use, if nothing was
+//! renewed. Rules that leave something out must be caught.
 
 use std::collections::HashSet;
 
@@ -14,28 +15,42 @@ const NEVER: Due = Due::MAX;
 /// What everyone sees.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Shared {
-    /// `None` when the incarnation has ended.
-    entry: Option<Due>,
+    /// `NEVER` also when the incarnation has ended.
+    entry: Due,
+    ended: bool,
+    /// The first of all deadlines there were,
+    first: Due,
+    /// and whether there was a later one after it: nobody takes off for that.
+    renewed: bool,
     /// A bit for each deadline at which an item lies.
     items: u8,
 }
 
 impl Shared {
-    fn file(&mut self, due: Due) {
-        if due != NEVER {
-            self.items |= 1 << due;
-        }
+    fn insert(&mut self, due: Due) {
+        self.items |= 1 << due;
     }
 
     /// Whether it was there.
-    fn take_off(&mut self, due: Due) -> bool {
-        let there = self.items >> due & 1 != 0;
+    fn withdraw(&mut self, due: Due) -> bool {
+        let there = self.has(due);
         self.items &= !(1 << due);
         there
     }
 
-    fn first(&self) -> Due {
-        if self.items == 0 { NEVER } else { self.items.trailing_zeros() as Due }
+    fn has(self, due: Due) -> bool {
+        self.items >> due & 1 != 0
+    }
+
+    /// Whether there is an entry that no sweep finds in time.
+    fn loses(self) -> bool {
+        self.entry != NEVER && self.items & ((2 << self.entry) - 1) == 0
+    }
+
+    /// Whether there is an item that is of no use, and nothing was renewed.
+    fn leaves(self) -> bool {
+        let used = if self.entry == NEVER { 0 } else { 1 << self.entry };
+        !self.renewed && self.items & !used != 0
     }
 }
 
@@ -50,18 +65,25 @@ enum Task {
     Sweep(Due),
     /// and settle it.
     Settle(Due),
-    /// File an item.
+    /// File an item, and perhaps take another off afterwards.
     File {
         due: Due,
         then: Option<Due>,
     },
-    /// Take an item off.
+    /// See whether an item that was filed is wanted.
+    LookAfterFiling {
+        due: Due,
+        then: Option<Due>,
+    },
+    /// Take an item off, and perhaps another one afterwards.
     TakeOff {
         due: Due,
-        look: bool,
+        then: Option<Due>,
     },
     /// See what the entry is like by now, and file it.
-    LookAgain,
+    LookAgain {
+        then: Option<Due>,
+    },
     /// Of a sweep that files before it takes off.
     TakeOffAfter {
         due: Due,
@@ -74,76 +96,81 @@ enum Task {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Rules {
     All,
-    /// Writers do not look again.
+    /// Who has taken an item off does not look again, but for sweeps.
     WritersDoNotLook,
     /// Sweeps do not look again: they have filed what they saw before.
     SweepsLookBefore,
     /// The same, and who finds the item taken off by another takes his own off.
     SweepsTakeBack,
+    /// Who has filed an item does not look again.
+    FilersDoNotLook,
     /// Writers leave the item of a deadline that has become earlier.
     NothingTakenOff,
+}
+
+/// What is left to be done after a task.
+fn next(then: Option<Due>) -> Task {
+    then.map_or(Task::Done, |due| Task::TakeOff { due, then: None })
 }
 
 impl Task {
     /// The next step, and what is to be done after it.
     fn step(self, shared: &mut Shared, rules: Rules) -> Task {
         match self {
+            Task::Set(_) if shared.ended => Task::Done,
             Task::Set(due) => {
-                let Some(before) = shared.entry else { return Task::Done };
-                shared.entry = Some(due);
-                let earlier = due < before;
-                let off = (before != NEVER && (earlier || due == NEVER) && due != before)
-                    .then_some(before)
-                    .filter(|_| rules != Rules::NothingTakenOff);
-                match (earlier, off) {
-                    (true, then) => Task::File { due, then },
-                    (false, Some(due)) => {
-                        Task::TakeOff { due, look: rules != Rules::WritersDoNotLook }
-                    }
-                    (false, None) => Task::Done,
-                }
+                let before = std::mem::replace(&mut shared.entry, due);
+                shared.renewed |= shared.first < due && due != NEVER;
+                shared.first = shared.first.min(due);
+                let off = before != NEVER && (due < before || due == NEVER);
+                let then = Some(before).filter(|_| off && rules != Rules::NothingTakenOff);
+                if due < before { Task::File { due, then } } else { next(then) }
             }
-            Task::End => match shared.entry.take() {
-                Some(due) if due != NEVER => Task::TakeOff { due, look: false },
-                _ => Task::Done,
-            },
+            Task::End => {
+                shared.ended = true;
+                let before = std::mem::replace(&mut shared.entry, NEVER);
+                next(Some(before).filter(|due| *due != NEVER))
+            }
             Task::File { due, then } => {
-                shared.file(due);
-                then.map_or(Task::Done, |due| Task::TakeOff {
-                    due,
-                    look: rules != Rules::WritersDoNotLook,
-                })
-            }
-            Task::TakeOff { due, look } => {
-                if shared.take_off(due) && look {
-                    Task::LookAgain
+                shared.insert(due);
+                if rules == Rules::FilersDoNotLook {
+                    next(then)
                 } else {
-                    Task::Done
+                    Task::LookAfterFiling { due, then }
                 }
             }
-            Task::LookAgain => {
-                // Filing is a step of its own, after the look.
-                match shared.entry {
-                    Some(due) if due != NEVER => Task::File { due, then: None },
-                    _ => Task::Done,
+            Task::LookAfterFiling { due, then } => {
+                if shared.entry != NEVER && shared.entry >= due {
+                    next(then)
+                } else {
+                    Task::TakeOff { due, then }
                 }
             }
-            Task::Sweep(due) if shared.items >> due & 1 != 0 => Task::Settle(due),
+            Task::TakeOff { due, then } => {
+                let look = rules != Rules::WritersDoNotLook;
+                if shared.withdraw(due) && look { Task::LookAgain { then } } else { next(then) }
+            }
+            Task::LookAgain { then } => {
+                if shared.entry == NEVER {
+                    next(then)
+                } else {
+                    Task::File { due: shared.entry, then }
+                }
+            }
+            Task::Sweep(due) if shared.has(due) => Task::Settle(due),
             Task::Sweep(_) => Task::Done,
-            Task::Settle(due) => match (rules, shared.entry) {
-                (Rules::SweepsLookBefore | Rules::SweepsTakeBack, Some(own)) if own != NEVER => {
-                    shared.file(own);
-                    Task::TakeOffAfter { due, own }
+            Task::Settle(due) => match rules {
+                Rules::SweepsLookBefore | Rules::SweepsTakeBack if shared.entry != NEVER => {
+                    shared.insert(shared.entry);
+                    Task::TakeOffAfter { due, own: shared.entry }
                 }
-                (Rules::SweepsLookBefore | Rules::SweepsTakeBack, _) => {
-                    Task::TakeOff { due, look: false }
-                }
-                _ => Task::TakeOff { due, look: true },
+                _ if shared.withdraw(due) => Task::LookAgain { then: None },
+                _ => Task::Done,
             },
             Task::TakeOffAfter { due, own } => {
                 // What was renewed lies elsewhere.
-                if due != own && !shared.take_off(due) && rules == Rules::SweepsTakeBack {
-                    return Task::TakeOff { due: own, look: false };
+                if due != own && !shared.withdraw(due) && rules == Rules::SweepsTakeBack {
+                    shared.withdraw(own);
                 }
                 Task::Done
             }
@@ -152,30 +179,31 @@ impl Task {
     }
 }
 
-/// Whether some order of the steps ends with an entry that no sweep finds.
-fn loses(
+/// So many at once, at most.
+const MOST: usize = 3;
+
+/// Whether some order of the steps ends badly.
+fn fails(
     shared: Shared,
-    tasks: &[Task],
+    tasks: [Task; MOST],
     rules: Rules,
-    seen: &mut HashSet<(Shared, Vec<Task>)>,
+    seen: &mut HashSet<(Shared, [Task; MOST])>,
 ) -> bool {
-    if !seen.insert((shared, tasks.to_vec())) {
+    if !seen.insert((shared, tasks)) {
         return false;
     }
-    let mut done = true;
-    for (at, task) in tasks.iter().enumerate().filter(|(_, task)| **task != Task::Done) {
-        done = false;
-        let (mut shared, mut tasks) = (shared, tasks.to_vec());
-        tasks[at] = task.step(&mut shared, rules);
-        if loses(shared, &tasks, rules, seen) {
-            return true;
-        }
+    if tasks == [Task::Done; MOST] {
+        return shared.loses() || shared.leaves();
     }
-    done && shared.first() > shared.entry.unwrap_or(NEVER)
+    (0..MOST).filter(|&at| tasks[at] != Task::Done).any(|at| {
+        let (mut shared, mut tasks) = (shared, tasks);
+        tasks[at] = tasks[at].step(&mut shared, rules);
+        fails(shared, tasks, rules, seen)
+    })
 }
 
-/// Whether some choice of `count` tasks does, from some state in which nobody is at work.
-fn some_lose(count: usize, rules: Rules) -> bool {
+/// Whether some choice of `count` tasks ends badly, from some state in which nobody is at work.
+fn some_fail(count: usize, rules: Rules) -> bool {
     const TASKS: [Task; 8] = [
         Task::Set(0),
         Task::Set(1),
@@ -186,17 +214,19 @@ fn some_lose(count: usize, rules: Rules) -> bool {
         Task::Sweep(1),
         Task::Sweep(2),
     ];
-    let entries = [Some(0), Some(1), Some(2), Some(NEVER)];
-    let states = entries
-        .into_iter()
-        .flat_map(|entry| (0..8).map(move |items| Shared { entry, items }))
-        .filter(|shared| shared.first() <= shared.entry.unwrap_or(NEVER));
-    for shared in states {
+    let states = [0, 1, 2, NEVER].into_iter().flat_map(|entry| {
+        (0..8).map(move |items| {
+            let shared = Shared { entry, ended: false, first: entry, renewed: false, items };
+            Shared { renewed: shared.leaves(), ..shared }
+        })
+    });
+    for shared in states.filter(|shared| !shared.loses()) {
         // Tasks of one kind are alike: in ascending order each choice comes once.
         let mut chosen = vec![0; count];
         loop {
-            let tasks: Vec<_> = chosen.iter().map(|&nth| TASKS[nth]).collect();
-            if loses(shared, &tasks, rules, &mut HashSet::new()) {
+            let mut tasks = [Task::Done; MOST];
+            tasks.iter_mut().zip(&chosen).for_each(|(task, &nth)| *task = TASKS[nth]);
+            if fails(shared, tasks, rules, &mut HashSet::new()) {
                 return true;
             }
             let Some(at) = chosen.iter().rposition(|&nth| nth + 1 < TASKS.len()) else { break };
@@ -208,41 +238,40 @@ fn some_lose(count: usize, rules: Rules) -> bool {
 }
 
 #[test]
-fn no_order_of_steps_loses_an_entry() {
-    for count in 1..=3 {
-        assert!(!some_lose(count, Rules::All), "{count} at once");
+fn no_order_of_steps_ends_badly() {
+    for count in 1..=MOST {
+        assert!(!some_fail(count, Rules::All), "{count} at once");
     }
 }
 
 #[test]
 fn rules_that_leave_something_out_are_caught() {
-    for rules in [Rules::WritersDoNotLook, Rules::SweepsLookBefore, Rules::SweepsTakeBack] {
-        let caught = (1..=3).find(|&count| some_lose(count, rules));
+    for rules in [
+        Rules::WritersDoNotLook,
+        Rules::SweepsLookBefore,
+        Rules::SweepsTakeBack,
+        Rules::FilersDoNotLook,
+        Rules::NothingTakenOff,
+    ] {
+        let caught = (1..=MOST).find(|&count| some_fail(count, rules));
         println!("{rules:?}: caught with {caught:?} at once");
         assert!(caught.is_some(), "{rules:?}");
     }
 }
 
-/// One after the other, from a single item on.
 #[test]
-fn what_is_over_leaves_no_item_behind() {
-    let run = |tasks: &[Task], rules| {
-        let mut shared = Shared { entry: Some(NEVER), items: 0 };
+fn a_renewal_leaves_an_item_until_that_is_due() {
+    let run = |tasks: &[Task]| {
+        let mut shared =
+            Shared { entry: NEVER, ended: false, first: NEVER, renewed: false, items: 0 };
         for task in tasks {
             let mut task = *task;
             while task != Task::Done {
-                task = task.step(&mut shared, rules);
+                task = task.step(&mut shared, Rules::All);
             }
         }
         shared.items.count_ones()
     };
-    let (earlier, permanent) =
-        ([Task::Set(2), Task::Set(1), Task::End], [Task::Set(2), Task::Set(NEVER), Task::End]);
-    assert_eq!((run(&earlier, Rules::All), run(&permanent, Rules::All)), (0, 0));
-    assert_eq!(run(&earlier, Rules::NothingTakenOff), 1);
-    assert_eq!(run(&permanent, Rules::NothingTakenOff), 1);
-    // A renewal leaves the first, until it is due.
-    let renewed = [Task::Set(1), Task::Set(2), Task::End];
-    assert_eq!(run(&renewed, Rules::All), 1);
-    assert_eq!(run(&[&renewed[..], &[Task::Sweep(1)]].concat(), Rules::All), 0);
+    let renewed = [Task::Set(1), Task::Set(2), Task::End, Task::Sweep(1)];
+    assert_eq!((run(&renewed[..2]), run(&renewed[..3]), run(&renewed)), (1, 1, 0));
 }

@@ -76,7 +76,7 @@ where
     /// Removes what has expired, and [collects](Self::collect); returns how many entries that were.
     ///
     /// What is due is found in order of time, without looking at the rest. An entry that was revived or
-    /// renewed stays, and so does what is stored while this runs. No hooks. [`Janitor`](crate::Janitor) calls
+    /// renewed stays, and so does what is stored, with a ttl of zero, while this runs. No hooks. [`Janitor`](crate::Janitor) calls
     /// this at an interval.
     ///
     /// Takes time in proportion to what has expired, with the deadlines that have been renewed or shortened

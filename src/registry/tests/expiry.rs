@@ -186,3 +186,18 @@ fn a_sweep_leaves_what_is_made_while_it_runs() {
     }
     assert!(made.load(SeqCst) >= 10);
 }
+
+#[test]
+fn what_is_filed_while_its_entry_goes_is_taken_off() {
+    let (registry, _) = timed();
+    let store = || drop(registry.insert("a", child(1).ttl(Duration::MAX)));
+    std::thread::scope(|scope| {
+        scope.spawn(|| (0..8_000).for_each(|_| store()));
+        (0..8_000).for_each(|_| {
+            store();
+            registry.delete("a");
+        });
+    });
+    registry.delete("a");
+    assert_eq!((registry.len_all(), items(&registry)), (0, 0));
+}
