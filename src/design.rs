@@ -294,7 +294,7 @@
 //! | O16 | note of a resize (feature `tracing`) | note / take | Release / Acquire | the note, and those before it |
 //! | O17 | filter | announce, add (both by an exchange that keeps bits), saturate (a store of all bits: there is none to lose) / first load of a reader | Relaxed / Acquire | before the publication (O1) or MIGRATED (O6), which release: a load that comes after what those made known sees the bits, by the order of one word |
 //! | O18 | pin | `refresh`, after the epoch was stored (crossbeam's `repin` has no fence) / the seal of a batch, before it loads the epoch | SeqCst fences | a read after the first sees what was unlinked before the second, or the batch is of that epoch or a later one (I8) |
-//! | O19 | deadline index | an entry was published or unpublished, and the index is read next / an item was filed or taken off, and the entry is read next | SeqCst fences | the index as the one left it, or the entry as the other did |
+//! | O19 | deadline index | an entry was published or unpublished, and the index is read next / an item was filed or taken off, and the entry is read next | SeqCst fences | the index as the one left it, or the entry as the other did; `NoDeadlineFence`: `deadline_comes_again` |
 //!
 //! # 7. Linearization points
 //!

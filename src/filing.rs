@@ -5,7 +5,7 @@ use crate::entry::Entry;
 use crate::expiry::Due;
 use crate::raw::Held;
 use crate::state::Registry;
-use crate::sync::{Guard, Ordering, fence};
+use crate::sync::{Guard, fence_of_deadlines};
 
 impl<S, P, M, K, H> Registry<S, P, M, K, H> {
     /// Brings the index up to date with a write that has put `new`, or nothing, in the place of `base`.
@@ -31,9 +31,9 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
         new: Option<&Entry<S, P, M, K>>,
         guard: &Guard,
     ) {
-        // SeqCst: pairs with that of `look_again` (O19). Either we see what was filed or taken off before that,
-        // or there is seen what we have published.
-        fence(Ordering::SeqCst);
+        // With that of `look_again`: either we see what was filed or taken off, or there is seen what we have
+        // published.
+        fence_of_deadlines();
         let until = |entry: Option<&Entry<S, P, M, K>>| entry.map_or(Moment::NEVER, Entry::due);
         let goes_on = match (base, new) {
             (Some(base), Some(new)) => base.incarnation() == new.incarnation(),
@@ -84,8 +84,7 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
 
     /// Where the item of an incarnation would lie by now; nowhere if it has ended or is permanent.
     fn look_again(&self, place: Due, hash: u64, guard: &Guard) -> Option<Due> {
-        // SeqCst: pairs with that of `file_change` (O19).
-        fence(Ordering::SeqCst);
+        fence_of_deadlines();
         let mut operation = self.store.operation(hash, guard);
         let held = operation.locate(|entry| entry.incarnation() == place.incarnation())?;
         Some(Held::entry(&held)).filter(|entry| entry.is_timed()).map(Entry::place)

@@ -10,7 +10,7 @@ use crate::panics::keep_first;
 use crate::query::{Met, any};
 use crate::raw::Element;
 use crate::state::Registry;
-use crate::sync::{Guard, Ordering, fence};
+use crate::sync::{Guard, fence_of_deadlines};
 use crate::write::Step;
 
 /// How many members ahead of the one at hand have their lines on the way.
@@ -85,8 +85,8 @@ where
     fn purge_one(&self, due: Due, hash: u64) -> bool {
         let ours = self.deadlines.withdraw(due);
         let guard = self.store.pin();
-        // SeqCst: pairs with that of a write (O19). The pin has none where there is one around it.
-        fence(Ordering::SeqCst);
+        // The pin has none where there is one around it.
+        fence_of_deadlines();
         let its_own =
             |entry: &Entry<S, P, M, K>, _: Option<&_>| entry.incarnation() == due.incarnation();
         // Leaving it is enough: the write engine removes what has expired.

@@ -16,7 +16,7 @@ use super::resolve::{Fate, Published};
 use super::store::{Store, Verdict};
 use super::table::{Bucket, SLOTS};
 use super::word::{Link, Word};
-use crate::sync::{Guard, Mutant, control, mutant};
+use crate::sync::{self, Guard, Mutant, control, mutant};
 
 /// A key: equal by its number, hashed as the model wants it.
 #[derive(Clone, Copy, Debug)]
@@ -388,6 +388,11 @@ impl Toys {
     pub fn pin(&self) -> Pin {
         Pin(self.store.pin())
     }
+}
+
+/// The fence between a change of an entry or of the index of deadlines, and a look at the other.
+pub fn fence_of_deadlines() {
+    sync::fence_of_deadlines();
 }
 
 impl Pin {

@@ -38,6 +38,17 @@ pub(crate) use std::sync::atomic::Ordering;
 /// the smallest sizes that still show every transition.
 pub(crate) const MODEL: bool = cfg!(any(process_registry_loom, process_registry_shuttle));
 
+/// Stands between a change of an entry and a step on the index of deadlines, and between such a step and a look at
+/// the entry: whoever comes later sees the other.
+#[inline(always)]
+pub(crate) fn fence_of_deadlines() {
+    if !mutant(Mutant::NoDeadlineFence) {
+        // SeqCst: its partner is this one, on the other thread (O19). An insert of an item that is there writes
+        // nothing, and nor does a look at an entry: no ordering of theirs would do.
+        fence(Ordering::SeqCst);
+    }
+}
+
 /// What a retirement batch waits for: raised once every pin that was held when
 /// [`Guard::raise_when_unpinned`] was called has been given up.
 ///

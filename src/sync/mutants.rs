@@ -76,6 +76,8 @@ pub(crate) enum Mutant {
     NoSecondLook,
     /// A pin lets go of the past, and reads on, without a fence between.
     NoRepinFence,
+    /// The index of deadlines is changed, and the entry looked at, without a fence between.
+    NoDeadlineFence,
 }
 
 #[cfg(process_registry_mutants)]
@@ -116,6 +118,7 @@ impl Mutant {
         Mutant::OpenFilter,
         Mutant::NoSecondLook,
         Mutant::NoRepinFence,
+        Mutant::NoDeadlineFence,
     ];
 }
 

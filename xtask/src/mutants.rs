@@ -52,9 +52,9 @@ const COUNTERPARTS: [(&str, &str); 19] = [
 /// for.
 const ORDERINGS: [&str; 2] = ["RelaxedPublish", "RelaxedShelf"];
 
-/// Fences of the models: two stand for orderings of one operation each, and one for a fence that no tool for
+/// Fences: two of the models stand for orderings of one operation each, and the others are fences that no tool for
 /// ordinary programs sees.
-const MODELS_ALONE: [&str; 3] = ["NoPassFence", "NoHelperFence", "NoRepinFence"];
+const MODELS_ALONE: [&str; 4] = ["NoPassFence", "NoHelperFence", "NoRepinFence", "NoDeadlineFence"];
 
 /// What a tool had to say about a bug.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Models of the lock-free core: see the README next to this package.
 
+mod deadlines;
 mod growth;
 mod harness;
 mod keys;
@@ -170,6 +171,8 @@ const MODELS: &[Model] = &[
     slots("three_slots", slots::three_slots, 2, 2),
     slots("three_slots_lowest_first", slots::three_slots_lowest_first, 2, 2),
     slots("slots_stale_helper", slots::stale_helper, 1, 2),
+    slots("deadline_comes_again", deadlines::deadline_comes_again, 9, 9),
+    slots("deadline_goes_early", deadlines::deadline_goes_early, 9, 9),
     // For the long tier and for shuttle.
     model("three_inserts_three_slots", keys::three_inserts_three_slots, 0, 1, 0),
     model("stale_helper", keys::stale_helper, 1, 1, 0),
@@ -218,6 +221,8 @@ const CATCHES: &[Catch] = &[
     catch("NoSecondLook", "window_lookup", Written, 2, "freed memory is read"),
     catch("NoSecondLook", "halve_window_lookup", Rmw, 2, "freed memory is read"),
     catch("NoRepinFence", "repin", Written, 3, "freed memory is read"),
+    catch("NoDeadlineFence", "deadline_comes_again", Written, 9, "an entry that no sweep finds"),
+    catch("NoDeadlineFence", "deadline_goes_early", Written, 9, "an item of no entry"),
 ];
 
 fn main() {
