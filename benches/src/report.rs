@@ -270,7 +270,12 @@ pub fn table(rows: &[Row]) -> String {
         let Some(row) = peer.or(limit) else { continue };
         let Ratio { ours, .. } = row.ratio;
         let judged = |row: &Row| match (row.bar, row.met()) {
-            (Some(bar), Some(met)) => (format!("{bar:.1}"), if met { "yes" } else { "NO" }),
+            (Some(bar), Some(met)) => {
+                let two = format!("{bar:.2}");
+                // 1.0, but 0.83.
+                let bar = two.strip_suffix('0').unwrap_or(&two).to_owned();
+                (bar, if met { "yes" } else { "NO" })
+            }
             _ => (String::new(), ""),
         };
         let (bar, met) = peer.map_or((String::new(), ""), judged);

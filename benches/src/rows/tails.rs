@@ -338,7 +338,7 @@ fn rows(case: &Case, allocator: &str, names: &[&str], rounds: &[Vec<Latencies>])
         let judged = format!("{operation} {} {workload}", QUANTILES[JUDGED].0);
         if let Some(peer) = names.iter().position(|name| *name == reference) {
             let ratio = Ratio::of(&pairs(JUDGED, peer), 1);
-            let name = format!("{judged}; no worse by median");
+            let name = format!("{judged}; no worse than {reference} by median");
             rows.push(row(name, reference, ratio, Some(1.0)));
         }
         let best: Vec<(f64, f64)> = rounds
@@ -424,9 +424,9 @@ mod tests {
         assert_eq!(
             met,
             [
-                ("get p99.9 growing to 1M; no worse by median", false),
+                ("get p99.9 growing to 1M; no worse than papaya by median", false),
                 ("get p99.9 growing to 1M; in 7 of 9 rounds", true),
-                ("insert p99.9 growing to 1M; no worse by median", true),
+                ("insert p99.9 growing to 1M; no worse than scc-map by median", true),
                 ("insert p99.9 growing to 1M; in 7 of 9 rounds", true),
             ]
         );
