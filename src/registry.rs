@@ -238,7 +238,7 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
         self.tell_resizes();
     }
 
-    /// Gives back table memory that so few entries do not need.
+    /// Gives back table memory that so few entries do not need, and memory that is kept for new entries.
     ///
     /// Takes time in proportion to the size of the table; others go on meanwhile. Drops what is due, as
     /// [`collect`](Self::collect) does.

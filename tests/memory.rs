@@ -138,6 +138,26 @@ fn memory_comes_back() {
     let after = brief_threads(2_000);
     assert!(after <= before + 200_000, "{} bytes more", after - before);
 
+    // Many threads at once leave nothing either, once that is asked for.
+    let before = settle(&registry);
+    std::thread::scope(|scope| {
+        for thread in 0..16 {
+            let registry = &registry;
+            scope.spawn(move || {
+                for round in 0..20 {
+                    for id in 0..500 {
+                        registry.insert(thread << 16 | id, Child::new(()).on("here", round));
+                    }
+                    (0..500).for_each(|id| drop(registry.delete(&(thread << 16 | id))));
+                }
+            });
+        }
+    });
+    settle(&registry);
+    registry.shrink_to_fit();
+    let after = ALLOC.live_bytes();
+    assert!(after <= before + 150_000, "{} bytes kept", after.saturating_sub(before));
+
     // Inserts alone retire nothing but old tables, and those do not wait for company.
     for id in 0..300_000 {
         registry.insert(id, Child::new(()));

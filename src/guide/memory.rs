@@ -142,7 +142,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | of removed entries | after their drop some of it is kept for new entries, the rest goes back to the allocator |
+//! | of removed entries | after their drop some of it is kept for new entries, of a few hundred for each thread at most, until [`shrink_to_fit`](crate::Registry::shrink_to_fit); the rest goes back to the allocator |
 //! | of tags and nodes without members | freed like entries |
 //! | of the table | grows by itself, piece by piece, while everybody goes on; [`reserve`](crate::Registry::reserve) does so beforehand, [`shrink_to_fit`](crate::Registry::shrink_to_fit) gives back what so few entries do not need |
 //!

@@ -347,6 +347,11 @@ impl Limbo {
         });
     }
 
+    /// Gives back the memory that is kept for later, but for what is on the shelves that others are at work on.
+    pub(super) fn shrink(&self) {
+        self.each_shelf(Shelf::shrink);
+    }
+
     /// What waits here, but for the shelves that others are at work on. Frees nothing.
     #[cfg(feature = "metrics")]
     pub(super) fn garbage(&self) -> Garbage {

@@ -230,6 +230,13 @@ impl Shelf {
         }
     }
 
+    /// Gives back what is kept for later.
+    pub(super) fn shrink(&mut self) {
+        self.rooms = Rooms::new();
+        self.vectors = Vec::new();
+        self.flags.drain(..).for_each(flags::give_flag);
+    }
+
     /// Frees everything, due or not, and remembers the first panic out of a destructor.
     ///
     /// # Safety

@@ -269,6 +269,7 @@ impl<E: Element> Store<E> {
             directory.shrink_to_fit(&self.limbo);
         }
         self.limbo.collect();
+        self.limbo.shrink();
     }
 
     /// Whether a table has been replaced, or is being replaced, and nobody has taken note.
