@@ -15,8 +15,9 @@ use crate::trace::Log;
 /// A thread that calls [`Registry::purge_expired`] at an interval, until it is stopped or dropped.
 ///
 /// Nothing needs a janitor to be correct: what has expired is not seen, swept or not. A janitor
-/// gives its memory back, and runs its destructors, without anyone having to think of it. Who has a
-/// timer of their own calls `purge_expired` from there instead.
+/// gives its memory back, and runs its destructors, without anyone having to think of it; and it moves
+/// what writes have left of a table that is being replaced, as [`collect`](Registry::collect) does. Who has
+/// a timer of their own calls `purge_expired` from there instead.
 ///
 /// It does not keep the registry alive, and ends by itself, at the next sweep, when the registry is
 /// gone. Only during a sweep it holds an `Arc` of it: if the last other one goes meanwhile, the
@@ -144,6 +145,8 @@ impl Janitor {
         Self::spawn_logging(log, interval, move |log| match registry.upgrade() {
             Some(registry) => {
                 let swept = registry.purge_expired();
+                // Where writes have ended nobody else does it.
+                registry.finish_resizes();
                 drop(registry);
                 log.swept(swept);
                 true
@@ -294,6 +297,8 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::child::Child;
+    use crate::probe::{self, Event};
 
     const SOON: Duration = Duration::from_millis(1);
     const LONG: Duration = Duration::from_secs(3600);
@@ -427,6 +432,28 @@ mod tests {
         assert_eq!(receiver.recv_timeout(PATIENCE), Ok(()));
         // The thread has ended, for its end of the channel goes.
         assert_eq!(receiver.recv_timeout(PATIENCE), Err(mpsc::RecvTimeoutError::Disconnected));
+    }
+
+    #[test]
+    fn it_moves_what_writes_have_left_of_a_table() {
+        let registry: Arc<Registry<(), u32, (), u32>> = Arc::new(Registry::new("here"));
+        // To where a table of some size has just begun to be replaced.
+        let mut groups = [1, 0];
+        for id in 0.. {
+            registry.insert(id, Child::new(()).on("here", 1));
+            groups = [groups[1], probe::take(Event::GroupMigrated)];
+            if id > 1000 && groups[0] == 0 && groups[1] > 0 {
+                break;
+            }
+        }
+        let before = registry.capacity();
+        let janitor = Janitor::spawn(Arc::clone(&registry), SOON);
+        let end = Instant::now() + PATIENCE;
+        while registry.capacity() == before {
+            assert!(Instant::now() < end, "half moved");
+            thread::sleep(SOON);
+        }
+        assert_eq!(janitor.stop(), None);
     }
 
     #[test]

@@ -261,7 +261,8 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
     ///
     /// Writers do both by and by. A registry that has been loaded and is only read from then on is collected
     /// once: else its table may stay half moved, where lookups take up to twice as long, and those that find
-    /// nothing several times as long.
+    /// nothing several times as long. Takes time in proportion to what is due, and to what is left to move;
+    /// others go on meanwhile.
     ///
     /// After a few calls without a pin from before, by any thread, everything that
     /// was removed before the first of them has been dropped, but for what an
@@ -282,7 +283,18 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
     /// }
     /// ```
     pub fn collect(&self) {
+        self.finish_resizes();
+        self.free_due();
+    }
+
+    /// Moves what is left of tables that are being replaced.
+    pub(crate) fn finish_resizes(&self) {
         self.store.finish_resizes();
+        self.tell_resizes();
+    }
+
+    /// Frees all that is due.
+    pub(crate) fn free_due(&self) {
         self.tell_resizes();
         self.store.collect();
     }

@@ -73,7 +73,7 @@ where
             }
         }
         keep_first(&mut first_panic, || self.tell_purge(purged));
-        keep_first(&mut first_panic, || self.collect());
+        keep_first(&mut first_panic, || self.free_due());
         if let Some(panic) = first_panic {
             panic::resume_unwind(panic);
         }

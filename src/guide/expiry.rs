@@ -125,7 +125,7 @@
 //!
 //! | | what it does |
 //! |---|---|
-//! | [`purge_expired`](crate::Registry::purge_expired) | removes all that has expired, in order of time, without looking at the rest; [collects](crate::Registry::collect); returns how many there were |
+//! | [`purge_expired`](crate::Registry::purge_expired) | removes all that has expired, in order of time, without looking at the rest; frees what is due; returns how many there were |
 //! | [`Janitor::spawn`](crate::Janitor::spawn) | a thread that does so at an interval, until it is dropped or the registry is gone |
 //! | [`delete_if_expired`](crate::Registry::delete_if_expired) | the same for one id |
 //! | a write of the id | removes what it finds expired, in passing |

@@ -30,7 +30,7 @@
 //! - reads free nothing and run no destructor, but those that return a list of copies: they own the entries
 //!   while they copy, and may be the last who do;
 //! - no write of a single id pays at once for the garbage of others; `retain`, `clear_all` and `purge_expired`
-//!   end with a `collect`;
+//!   free all that is due in the end, as `collect` does;
 //! - without writes, what is in limbo stays there until somebody calls
 //!   [`collect`](crate::Registry::collect) or [`purge_expired`](crate::Registry::purge_expired).
 //!
@@ -148,8 +148,8 @@
 //!
 //! The pieces are moved by writes. **Where writes end, the table may stay half moved**, with both tables in
 //! memory, and a lookup looks into both: load a registry with a capacity, or call
-//! [`collect`](crate::Registry::collect) when it is loaded, which moves the rest. (So do `retain`, `clear_all`,
-//! `purge_expired`, and thus a janitor.)
+//! [`collect`](crate::Registry::collect) when it is loaded, which moves the rest. (So do `retain`, `clear_all`
+//! and a janitor.)
 //!
 //! ```
 //! # use process_registry::{Child, Registry};

@@ -73,7 +73,8 @@ where
         self.collect();
     }
 
-    /// Removes what has expired, and [collects](Self::collect); returns how many entries that were.
+    /// Removes what has expired, and frees what is due, as [`collect`](Self::collect) does; returns how many
+    /// entries have expired.
     ///
     /// What is due is found in order of time, without looking at the rest. An entry that was revived or
     /// renewed stays, and so does what is stored, with a ttl of zero, while this runs. No hooks. [`Janitor`](crate::Janitor) calls
