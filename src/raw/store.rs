@@ -305,7 +305,7 @@ impl<E: Element> Store<E> {
 
 impl<E: Element> Index<E> {
     pub(super) fn shrink_to_fit(&self, limbo: &Limbo) {
-        self.resize_by(limbo, |now| (Self::log2_for(self.len()) < now).then_some(now - 1));
+        self.resize_by(limbo, |now| (Self::log2_for(self.len()) < now).then(|| now - 1));
     }
 }
 
