@@ -283,7 +283,7 @@ impl<S, P, M, K, H> Registry<S, P, M, K, H> {
     /// }
     /// ```
     pub fn collect(&self) {
-        self.finish_resizes();
+        self.store.finish_resizes();
         self.free_due();
     }
 

@@ -65,8 +65,8 @@ where
         let mut last = None;
         loop {
             let batch = self.deadlines.due(last, end);
-            let Some((end, _)) = batch.last() else { break };
-            last = Some(*end);
+            let Some((due, _)) = batch.last() else { break };
+            last = Some(*due);
             for (due, hash) in batch {
                 purged += usize::from(self.purge_one(due, hash));
                 keep_first(&mut first_panic, || self.settle());

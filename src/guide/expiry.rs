@@ -153,8 +153,8 @@
 //! An entry without a deadline costs nothing: neither a clock reading nor a place in the index of
 //! deadlines. One that has a deadline costs a clock reading per lookup, and a step in an ordered index and
 //! another lookup when the deadline is set, made earlier or taken away, or the entry goes: that is the one
-//! place in this crate where a write may wait, for a moment, for another. Renewing to a later time leaves the index alone; the sweep puts it
-//! right when the old time comes.
+//! place in this crate where a write may wait, for a moment, for another. Renewing to a later time leaves
+//! the index alone; the sweep puts it right when the old time comes.
 //!
 //! So a lease that was renewed and ends before its first deadline leaves that in the index until the time has
 //! come and a sweep comes by; and so does each deadline that was shortened to and moved away again. It takes 30
@@ -167,9 +167,9 @@
 //! A destructor of a thread-local variable may find the index of deadlines out of use, because what it keeps
 //! for the thread has been destroyed already. What such a destructor stores with a deadline is absent once
 //! that has passed, but `purge_expired` does not find it; a write of its id then removes it, and so do `retain`
-//! and `clear_all`. To find that out a panic is caught
-//! inside, so a program that is built with `panic = "abort"` and has another user of `scc` in it should not
-//! store or remove children with deadlines in such destructors.
+//! and `clear_all`. To find that out a panic is caught inside, so a program that is built with
+//! `panic = "abort"` and has another user of `scc` in it should not store or remove children with deadlines in
+//! such destructors.
 //!
 //! # Tests without sleeping
 //!

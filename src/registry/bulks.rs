@@ -77,8 +77,8 @@ where
     /// entries have expired.
     ///
     /// What is due is found in order of time, without looking at the rest. An entry that was revived or
-    /// renewed stays, and so does what is stored, with a ttl of zero, while this runs. No hooks. [`Janitor`](crate::Janitor) calls
-    /// this at an interval.
+    /// renewed stays, and so does one that is stored while this runs. No hooks.
+    /// [`Janitor`](crate::Janitor) calls this at an interval.
     ///
     /// Takes time in proportion to what has expired, with the deadlines that have been renewed or shortened
     /// since and passed; a logarithm of how many there are for each.

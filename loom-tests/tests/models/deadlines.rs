@@ -70,36 +70,29 @@ impl World {
     }
 }
 
-/// The deadline goes and comes again: who takes its item off meets who finds it there.
-pub fn deadline_comes_again() {
-    let world = World::new(DUE);
+/// The deadline is changed and changed back, by one thread each, which then does its part about the item.
+fn change_and_back(before: usize, between: usize, first: fn(&World), second: fn(&World)) {
+    let world = World::new(before);
     let other = Arc::clone(&world);
-    let second = thread::spawn(move || {
-        if other.publish(NONE, DUE) {
+    let back = thread::spawn(move || {
+        if other.publish(between, before) {
             fence_of_deadlines();
-            other.file();
+            second(&other);
         }
     });
-    assert!(world.publish(DUE, NONE));
+    assert!(world.publish(before, between));
     fence_of_deadlines();
-    world.take_off();
-    second.join().expect("no panic");
+    first(&world);
+    back.join().expect("no panic");
     world.check();
+}
+
+/// The deadline goes and comes again: who takes its item off meets who finds it there.
+pub fn deadline_comes_again() {
+    change_and_back(DUE, NONE, World::take_off, World::file);
 }
 
 /// The deadline goes while its item is being filed: who files it meets who finds none to take off.
 pub fn deadline_goes_early() {
-    let world = World::new(NONE);
-    let other = Arc::clone(&world);
-    let second = thread::spawn(move || {
-        if other.publish(DUE, NONE) {
-            fence_of_deadlines();
-            other.take_off();
-        }
-    });
-    assert!(world.publish(NONE, DUE));
-    fence_of_deadlines();
-    world.file();
-    second.join().expect("no panic");
-    world.check();
+    change_and_back(NONE, DUE, World::file, World::take_off);
 }
