@@ -106,11 +106,11 @@ pub(crate) struct Block<E: Element> {
     pub(super) count: AtomicU32,
     flags: AtomicU8,
     shape: Shape,
-    /// The pointer this block was allocated with. Whoever frees it, and whoever reads what is behind it,
-    /// does so through this one: a pointer derived from `&E` may not.
+    /// The pointer to this block that comes of the one it was allocated with. Whoever frees it, and whoever reads
+    /// what is behind it, does so through this one: a pointer derived from `&E` may not.
     origin: *mut E,
-    // 16 bytes from the beginning. Most allocators' blocks of some hundred bytes begin 16 bytes after a
-    // multiple of 32: then a key of 24 bytes and a word of the head after it are in one line.
+    // 16 bytes from the beginning, which is not 32 bytes into a line where that can be helped
+    // (`Offsets::begin`): then a key of 24 bytes and a word of the head after it are in one line.
     key: E::Key,
     /// Taken out of a killed block only, with VACATED set (I10); so is the rest.
     head: ManuallyDrop<E::Head>,
@@ -452,9 +452,14 @@ impl<E: Element> Block<E> {
         unsafe { (ptr::read(&raw const *self.head), ptr::read(&raw const *self.rest)) }
     }
 
+    /// Where its parts are.
+    pub(super) fn offsets(&self) -> Offsets {
+        offsets::<E>(self.counts())
+    }
+
     /// How the element was allocated.
     pub(super) fn layout(&self) -> Layout {
-        offsets::<E>(self.counts()).layout()
+        self.offsets().layout()
     }
 
     pub(super) fn origin(&self) -> NonNull<E> {

@@ -33,8 +33,12 @@ impl<E: Element> Draft<E> {
         let timed = E::is_timed(&parts.rest);
         let offsets = offsets::<E>(counts);
         let Parts { head, firsts, seconds, rest } = parts;
-        let memory = room(offsets.layout()).into_memory::<E>();
-        let element = E::wrap(Block::new(counts.shape(timed), key, (head, rest), memory));
+        let room = room(offsets.layout());
+        let begin = offsets.begin(room.memory());
+        // SAFETY: `begin` leaves the element as much as it takes (I14).
+        let memory = unsafe { room.into_memory::<E>(begin) };
+        let shape = counts.shape(timed).beginning(begin);
+        let element = E::wrap(Block::new(shape, key, (head, rest), memory));
         // SAFETY: the room is memory for the block and what `counts` counts, each part at its place in it
         // (I14), and its owner gave it to us (I13).
         unsafe {
@@ -105,11 +109,11 @@ impl<E: Element> Draft<E> {
         let element = ManuallyDrop::new(self).element;
         // SAFETY: the draft owned an initialised element (I13).
         let block = unsafe { element.as_ref() }.block();
-        let layout = block.layout();
+        // SAFETY: the draft's, and taken apart before the room is dropped (I13).
+        let room = unsafe { Room::of(element) };
         // SAFETY: the draft's, and its memory alone is left (I13).
         let (key, parts) = unsafe { block.take_apart() };
-        // SAFETY: nothing is left of the element, which was allocated so (I13, I15).
-        drop(unsafe { Room::of(element, layout) });
+        drop(room);
         (key, E::join(parts))
     }
 
@@ -177,17 +181,20 @@ where
 {
     let block = element.block();
     let key = block.key().clone();
-    let layout = block.layout();
-    let memory = room(layout).into_memory::<E>();
+    let offsets = block.offsets();
+    let room = room(offsets.layout());
+    let begin = offsets.begin(room.memory());
     let behind = size_of::<E>();
     // SAFETY: others look at the key, the hash, and what says where that is: all of it stays as it is (I10).
-    // What is behind the block is copied below: a room of the same layout (I14), ours alone (I13), has its
-    // parts where the other has them. The places are among them, for claims stay with the operation (I12).
+    // What is behind the block is copied below: in a room of the same layout (I14), ours alone (I13), an element
+    // has its parts where the other has them. The places are among them, for claims stay with the operation (I12).
     unsafe {
+        let memory = room.into_memory::<E>(begin);
         let moved = block.vacate();
-        memory.write(E::wrap(Block::new(block.shape(), key, moved, memory)));
+        let shape = block.shape().beginning(begin);
+        memory.write(E::wrap(Block::new(shape, key, moved, memory)));
         let to = memory.cast::<u8>().add(behind).as_ptr();
-        ptr::copy_nonoverlapping(block.behind::<u8>(behind), to, layout.size() - behind);
+        ptr::copy_nonoverlapping(block.behind::<u8>(behind), to, offsets.size() - behind);
+        Draft::of(memory)
     }
-    Draft::of(memory)
 }

@@ -24,17 +24,31 @@ impl Room {
         Room { memory, layout }
     }
 
-    /// The memory, for the caller to put an element into.
-    pub(super) fn into_memory<E>(self) -> NonNull<E> {
-        ManuallyDrop::new(self).memory.cast()
+    /// Where it begins.
+    pub(super) fn memory(&self) -> NonNull<u8> {
+        self.memory
+    }
+
+    /// The memory from `begin` on, for the caller to put an element into.
+    ///
+    /// # Safety
+    /// It is at least as long as that.
+    pub(super) unsafe fn into_memory<E>(self, begin: usize) -> NonNull<E> {
+        // SAFETY: the caller's promise: within the allocation (I14).
+        unsafe { ManuallyDrop::new(self).memory.byte_add(begin) }.cast()
     }
 
     /// The room that an element has.
     ///
     /// # Safety
-    /// `layout` is that of the element, which is the caller's, and has gone before the room is dropped or used.
-    pub(super) unsafe fn of<E>(element: NonNull<E>, layout: Layout) -> Self {
-        Room { memory: element.cast(), layout }
+    /// The element is the caller's, and has gone before the room is dropped or used.
+    pub(super) unsafe fn of<E: Element>(element: NonNull<E>) -> Self {
+        // SAFETY: the caller's promise (I13).
+        let block = unsafe { element.as_ref() }.block();
+        let (begin, layout) = (block.shape().begin(), block.layout());
+        // SAFETY: it was allocated so, and the element put so far behind its beginning (I14, I15).
+        let memory = unsafe { element.cast::<u8>().byte_sub(begin) };
+        Room { memory, layout }
     }
 
     /// What it is room for.
@@ -59,10 +73,8 @@ impl Drop for Room {
 /// # Safety
 /// The caller owns the element, which nobody else can reach any more, and this is the only call for it.
 pub(super) unsafe fn drop_element<E: Element>(element: NonNull<E>) -> Room {
-    // SAFETY: the caller's promise (I13).
-    let layout = unsafe { element.as_ref() }.block().layout();
-    // SAFETY: the element goes right below, and was allocated so (I13, I15).
-    let room = unsafe { Room::of(element, layout) };
+    // SAFETY: the caller's promise, and the element goes right below (I13).
+    let room = unsafe { Room::of(element) };
     // SAFETY: the caller's promise (I13).
     unsafe { ptr::drop_in_place(element.as_ptr()) };
     room

@@ -1,18 +1,19 @@
 //! The core by itself: elements with a number for a key and names of two dimensions.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::{mem, ptr};
 
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use super::draft::{Draft, salvage};
 use super::members::{NamedSet, Set};
-use super::room::Room;
+use super::room::{Room, drop_element};
 use super::{Block, Dim, Element, Pages, Parts, Store, Verdict};
 use crate::probe::{self, Event};
 
@@ -608,6 +609,29 @@ fn what_is_salvaged_is_whole_whatever_it_takes() {
             drop(unsafe { Draft::from_raw(first) });
             assert_eq!(alive.load(Ordering::Relaxed), 0, "once");
         }
+    }
+}
+
+#[test]
+fn elements_give_back_the_memory_they_were_given() {
+    // Enough to begin anywhere in a line.
+    let given = Cell::new(ptr::null_mut());
+    let room = |layout| {
+        let room = Room::allocate(layout);
+        given.set(room.memory().as_ptr());
+        room
+    };
+    let drafts = (0..64).map(|key| {
+        let draft = Draft::<Toy>::new(42, key, value(key, &[]), room);
+        let block = draft.block();
+        let begin = ptr::from_ref(block).addr() - given.get().addr();
+        assert!(begin + block.offsets().size() <= block.layout().size());
+        (draft.into_raw(), given.get())
+    });
+    for (element, given) in drafts.collect::<Vec<_>>() {
+        // SAFETY: from `into_raw`, once (I13).
+        let room = unsafe { drop_element(element) };
+        assert_eq!(room.memory().as_ptr(), given);
     }
 }
 
