@@ -74,8 +74,8 @@ fn cargo(places: &Places, limit: Duration) -> Step {
     Step::new(&places.cargo, &places.root, limit)
 }
 
-/// The tests of which several threads are a part, or what compilers may make of the core: to build the others
-/// as fast code takes three minutes, and says no more than they do as they are.
+/// The tests that say more as fast code: those of the core, and those that several threads take part in. To build
+/// the others like that takes minutes; the long tier does.
 const OPTIMISED: &str = "--lib --test leases --test oracle --test parked --test past_bugs \
     --test reader_purity --test reader_writes --test reclamation --test stress --test stress_reads \
     --test unwinding";
