@@ -74,11 +74,11 @@ fn cargo(places: &Places, limit: Duration) -> Step {
     Step::new(&places.cargo, &places.root, limit)
 }
 
-/// The tests that say more as fast code: those of the core, and those that several threads take part in. To build
-/// the others like that takes minutes; the long tier does.
-const OPTIMISED: &str = "--lib --test leases --test oracle --test parked --test past_bugs \
-    --test reader_purity --test reader_writes --test reclamation --test stress --test stress_reads \
-    --test unwinding";
+/// The tests that say more as fast code: those of the core, and those in which several threads are at work on one
+/// registry. To build the others like that takes minutes; the long tier does.
+const OPTIMISED: &str = "--lib --test leases --test memory --test oracle --test parked --test past_bugs \
+    --test reader_purity --test reader_writes --test reclamation --test semantics_life --test stress \
+    --test stress_reads --test unwinding";
 
 fn tests(tier: Tier, places: &Places) -> Vec<Check> {
     // The standard library's own checks of its unsafe functions are compiled into whatever has
