@@ -40,11 +40,11 @@
 //! An entry is one allocation, too, and no longer than its lists: a *block* with the count of its owners,
 //! its id and what lookups read, then its bindings, its places in the indexes, its tags, its hash. Three
 //! bytes of the block say how long the lists are, and where each part is follows from that. So an entry
-//! with one binding and an id of 24 bytes takes 120 bytes, of which a lookup reads a line, a query two. (With
-//! glibc 136 are asked for: less it merges all at once, some time after it was freed. So there is room to begin in
-//! the first half of a line, which is what makes the one line and the two of it; a bit among the three bytes says
-//! whether the entry begins 16 bytes behind its memory. Where entries have a tag as well, there is no such room, and
-//! some have their id in two lines.) What is behind the
+//! with one binding and an id of 24 bytes takes 120 bytes, of which a lookup reads a line, a query two, or
+//! three where the entry begins in the last quarter of a line. (With glibc 136 are asked for: less it merges all at
+//! once, some time after it was freed. So there is room not to begin in the middle of a line, where the id would lie
+//! in two; a bit among the three bytes says whether the entry begins 16 bytes behind the beginning of its memory.
+//! Where entries have a tag as well, there is no such room, and some have their id in two lines.) What is behind the
 //! block is reached by the pointer that the entry was allocated as, which the block holds: a reference to
 //! an entry covers no more than the block.
 //!

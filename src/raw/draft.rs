@@ -7,7 +7,7 @@ use std::ptr::{self, NonNull};
 use smallvec::SmallVec;
 
 use super::block::{Block, Element, Parts, offsets};
-use super::parts::Counts;
+use super::parts::{Counts, Offsets};
 use super::room::{Room, drop_element};
 
 /// An element that is written but not published: whoever has the draft owns it.
@@ -33,10 +33,7 @@ impl<E: Element> Draft<E> {
         let timed = E::is_timed(&parts.rest);
         let offsets = offsets::<E>(counts);
         let Parts { head, firsts, seconds, rest } = parts;
-        let room = room(offsets.layout());
-        let begin = offsets.begin(room.memory());
-        // SAFETY: `begin` leaves the element as much as it takes (I14).
-        let memory = unsafe { room.into_memory::<E>(begin) };
+        let (memory, begin) = memory_for::<E>(offsets, room);
         let shape = counts.shape(timed).beginning(begin);
         let element = E::wrap(Block::new(shape, key, (head, rest), memory));
         // SAFETY: the room is memory for the block and what `counts` counts, each part at its place in it
@@ -146,6 +143,15 @@ impl<E: Element> Drop for Draft<E> {
     }
 }
 
+/// Memory for an element with such parts, from where that begins; and how far behind the beginning of its room.
+#[inline(always)]
+fn memory_for<E>(offsets: Offsets, room: impl FnOnce(Layout) -> Room) -> (NonNull<E>, usize) {
+    let room = room(offsets.layout());
+    let begin = offsets.begin(room.memory());
+    // SAFETY: `begin` leaves the element as much as it takes (I14).
+    (unsafe { room.into_memory(begin) }, begin)
+}
+
 /// Moves the items of a list to where there is room for them.
 ///
 /// # Safety
@@ -182,19 +188,17 @@ where
     let block = element.block();
     let key = block.key().clone();
     let offsets = block.offsets();
-    let room = room(offsets.layout());
-    let begin = offsets.begin(room.memory());
+    let (memory, begin) = memory_for::<E>(offsets, room);
     let behind = size_of::<E>();
     // SAFETY: others look at the key, the hash, and what says where that is: all of it stays as it is (I10).
     // What is behind the block is copied below: in a room of the same layout (I14), ours alone (I13), an element
     // has its parts where the other has them. The places are among them, for claims stay with the operation (I12).
     unsafe {
-        let memory = room.into_memory::<E>(begin);
         let moved = block.vacate();
         let shape = block.shape().beginning(begin);
         memory.write(E::wrap(Block::new(shape, key, moved, memory)));
         let to = memory.cast::<u8>().add(behind).as_ptr();
         ptr::copy_nonoverlapping(block.behind::<u8>(behind), to, offsets.size() - behind);
-        Draft::of(memory)
     }
+    Draft::of(memory)
 }
